@@ -1,0 +1,302 @@
+//! When a symbol's market trades, and where its bars begin and end.
+//!
+//! This is the one place in the core that knows an exchange's local time. The table of the New York Stock Exchange's
+//! holidays and early closes (`data/xnys.txt`) is written by `data/generate_xnys.py` from the Python package
+//! exchange_calendars and spans 1990 to 2035; outside of it no session is known and none is reported.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc, Weekday};
+use chrono_tz::America::New_York;
+use serde::{Deserialize, Serialize};
+
+use crate::time::{DAY, HOUR, TimeRange, Timestamp};
+use crate::timeframe::Timeframe;
+
+/// The first instant the calendars know: 1990-01-01T00:00:00Z.
+pub const FIRST: Timestamp = Timestamp(631_152_000_000);
+/// The first instant after what the calendars know: 2036-01-01T00:00:00Z.
+pub const END: Timestamp = Timestamp(2_082_758_400_000);
+
+/// Whose hours a market keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Calendar {
+    /// The New York Stock Exchange's regular session, 09:30 to 16:00 New York time, with holidays and early closes.
+    Xnys,
+    /// Crypto: around the clock; each UTC day counts as one session.
+    AlwaysOpen,
+}
+
+/// One span in which the market trades.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// First instant of trading, UTC.
+    pub open: Timestamp,
+    /// First instant after trading, UTC.
+    pub close: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Exception {
+    Closed,
+    Hours(NaiveTime, NaiveTime),
+}
+
+static XNYS_EXCEPTIONS: LazyLock<HashMap<NaiveDate, Exception>> =
+    LazyLock::new(|| include_str!("../data/xnys.txt").lines().filter_map(parse_exception).collect());
+
+fn parse_exception(line: &str) -> Option<(NaiveDate, Exception)> {
+    let mut words = line.split(' ');
+    let date = words.next()?.parse().ok()?;
+    let time = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").ok();
+    match (words.next()?, words.next()) {
+        ("closed", None) => Some((date, Exception::Closed)),
+        (open, Some(close)) => Some((date, Exception::Hours(time(open)?, time(close)?))),
+        _ => None,
+    }
+}
+
+impl Calendar {
+    /// The name in the database: the market identifier code, or `24x7`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Xnys => "XNYS",
+            Self::AlwaysOpen => "24x7",
+        }
+    }
+
+    /// The calendar of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Xnys, Self::AlwaysOpen].into_iter().find(|calendar| calendar.as_str() == name)
+    }
+
+    /// Every session that overlaps `range`, in order.
+    #[must_use]
+    pub fn sessions(self, range: TimeRange) -> Vec<Session> {
+        let Some(known) = range.intersect(TimeRange { start: FIRST, end: END }) else { return Vec::new() };
+        let (Some(first), Some(last)) = (self.local_date(known.start), self.local_date(known.end.plus(-1))) else {
+            return Vec::new();
+        };
+        first
+            .iter_days()
+            .take_while(|day| *day <= last)
+            .filter_map(|day| self.session_on(day))
+            .filter(|session| session.open < known.end && known.start < session.close)
+            .collect()
+    }
+
+    /// The session of the local day `day`, if there is one.
+    #[must_use]
+    pub fn session_on(self, day: NaiveDate) -> Option<Session> {
+        match self {
+            Self::Xnys => {
+                let (open, close) = xnys_hours(day)?;
+                Some(Session { open: new_york_to_utc(day, open), close: new_york_to_utc(day, close) })
+            }
+            Self::AlwaysOpen => {
+                let open = Timestamp::from(day.and_time(NaiveTime::MIN).and_utc());
+                Some(Session { open, close: open.plus(DAY) })
+            }
+        }
+    }
+
+    /// Where the bar that holds `at` begins. Up to h1 the grid is that of the epoch; h4 counts from the exchange's
+    /// midnight, d1 is its day and w1 begins on its Sunday, as Polygon aligns them.
+    #[must_use]
+    pub fn bar_start(self, timeframe: Timeframe, at: Timestamp) -> Timestamp {
+        match timeframe {
+            Timeframe::H4 => {
+                let midnight = self.midnight(at, 0);
+                midnight.plus((at.0 - midnight.0).div_euclid(4 * HOUR) * 4 * HOUR)
+            }
+            Timeframe::D1 => self.midnight(at, 0),
+            Timeframe::W1 => {
+                let since_sunday = self.local_date(at).map_or(0, |day| day.weekday().num_days_from_sunday());
+                self.midnight(at, -i64::from(since_sunday))
+            }
+            fixed => Timestamp(at.0.div_euclid(fixed.millis()) * fixed.millis()),
+        }
+    }
+
+    /// The first instant after the bar that holds `at`.
+    #[must_use]
+    pub fn bar_end(self, timeframe: Timeframe, at: Timestamp) -> Timestamp {
+        let start = self.bar_start(timeframe, at);
+        match timeframe {
+            Timeframe::H4 => start.plus(4 * HOUR).min(self.midnight(start, 1)),
+            Timeframe::D1 => self.midnight(start, 1),
+            Timeframe::W1 => self.midnight(start, 7),
+            fixed => start.plus(fixed.millis()),
+        }
+    }
+
+    /// Whether a bar can begin at `at`.
+    #[must_use]
+    pub fn is_on_grid(self, timeframe: Timeframe, at: Timestamp) -> bool {
+        self.bar_start(timeframe, at) == at
+    }
+
+    /// The end of the newest bar that can no longer change at `now`: the bar under way counts as closed once no session
+    /// is left in it.
+    #[must_use]
+    pub fn closed_through(self, timeframe: Timeframe, now: Timestamp) -> Timestamp {
+        let (start, end) = (self.bar_start(timeframe, now), self.bar_end(timeframe, now));
+        let rest = TimeRange { start: now, end };
+        if self.sessions(rest).is_empty() { end } else { start }
+    }
+
+    /// The sessions that overlap `range`, each widened to whole bars and cut at what is closed at `now`. A bar that two
+    /// sessions share makes them one span.
+    #[must_use]
+    pub fn session_spans(self, timeframe: Timeframe, range: TimeRange, now: Timestamp) -> Vec<TimeRange> {
+        let limit = self.closed_through(timeframe, now);
+        let mut spans: Vec<TimeRange> = Vec::new();
+        for session in self.sessions(range) {
+            let start = self.bar_start(timeframe, session.open);
+            let end = self.bar_end(timeframe, session.close.plus(-1)).min(limit);
+            let start = spans.last().map_or(start, |last| start.max(last.end));
+            spans.extend(TimeRange::new(start, end));
+        }
+        spans
+    }
+
+    /// The day at the exchange in which `at` lies.
+    #[must_use]
+    pub fn local_date(self, at: Timestamp) -> Option<NaiveDate> {
+        let at = at.to_datetime()?;
+        Some(match self {
+            Self::Xnys => at.with_timezone(&New_York).date_naive(),
+            Self::AlwaysOpen => at.date_naive(),
+        })
+    }
+
+    /// The exchange's midnight at the start of the day of `at`, `days` later. Beyond what chrono knows, `at` itself.
+    fn midnight(self, at: Timestamp, days: i64) -> Timestamp {
+        let Some(day) = self.local_date(at).and_then(|day| shift(day, days)) else { return at };
+        match self {
+            Self::Xnys => new_york_to_utc(day, NaiveTime::MIN),
+            Self::AlwaysOpen => Timestamp::from(day.and_time(NaiveTime::MIN).and_utc()),
+        }
+    }
+}
+
+fn shift(day: NaiveDate, days: i64) -> Option<NaiveDate> {
+    let distance = Days::new(days.unsigned_abs());
+    if days < 0 { day.checked_sub_days(distance) } else { day.checked_add_days(distance) }
+}
+
+fn xnys_hours(day: NaiveDate) -> Option<(NaiveTime, NaiveTime)> {
+    if matches!(day.weekday(), Weekday::Sat | Weekday::Sun) {
+        return None;
+    }
+    match XNYS_EXCEPTIONS.get(&day) {
+        Some(Exception::Closed) => None,
+        Some(Exception::Hours(open, close)) => Some((*open, *close)),
+        None => Some((NaiveTime::from_hms_opt(9, 30, 0)?, NaiveTime::from_hms_opt(16, 0, 0)?)),
+    }
+}
+
+/// The UTC instant of a New York wall time. Of a time that clocks show twice the first is meant, and a time that they
+/// skip is read as if they had not been put forward yet. No session opens or closes at either.
+#[must_use]
+pub fn new_york_to_utc(day: NaiveDate, time: NaiveTime) -> Timestamp {
+    let wall = day.and_time(time);
+    let utc: DateTime<Utc> = match New_York.from_local_datetime(&wall).earliest() {
+        Some(at) => at.with_timezone(&Utc),
+        None => wall.and_utc() + chrono::Duration::hours(5),
+    };
+    Timestamp::from(utc)
+}
+
+/// The New York wall time of a UTC instant; `None` outside the years chrono knows.
+#[must_use]
+pub fn utc_to_new_york(at: Timestamp) -> Option<chrono::NaiveDateTime> {
+    Some(at.to_datetime()?.with_timezone(&New_York).naive_local())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    fn range(start: &str, end: &str) -> TimeRange {
+        TimeRange::new(at(start), at(end)).unwrap()
+    }
+
+    #[test]
+    fn the_session_table_equals_exchange_calendars() {
+        let folder = std::env::var("TIDEMARK_FIXTURES").unwrap_or_else(|_| "../../shared/fixtures".to_owned());
+        let Ok(table) = std::fs::read_to_string(format!("{folder}/calendar/xnys_sessions.csv")) else {
+            eprintln!("skipped: no fixtures in {folder}");
+            return;
+        };
+        let want: Vec<Session> = table
+            .lines()
+            .skip(1)
+            .map(|line| {
+                let fields: Vec<_> = line.split(',').collect();
+                Session { open: at(fields[1]), close: at(fields[2]) }
+            })
+            .collect();
+        assert_eq!(want.len(), 11_577);
+        assert_eq!(Calendar::Xnys.sessions(TimeRange { start: FIRST, end: END }), want);
+    }
+
+    #[test]
+    fn holidays_early_closes_and_both_clocks_count() {
+        let week = Calendar::Xnys.sessions(range("2024-07-01T00:00:00Z", "2024-07-06T00:00:00Z"));
+        let closes: Vec<_> = week.iter().map(|session| session.close.to_string()).collect();
+        assert_eq!(
+            closes,
+            ["2024-07-01T20:00:00Z", "2024-07-02T20:00:00Z", "2024-07-03T17:00:00Z", "2024-07-05T20:00:00Z"]
+        );
+        let winter = Calendar::Xnys.sessions(range("2024-01-02T00:00:00Z", "2024-01-03T00:00:00Z"));
+        assert_eq!(winter[0].open, at("2024-01-02T14:30:00Z"));
+    }
+
+    #[test]
+    fn coarse_bars_begin_where_polygon_begins_them() {
+        // Recorded AAPL day bars: one of winter time and one under daylight saving time.
+        assert!(Calendar::Xnys.is_on_grid(Timeframe::D1, Timestamp(1_672_722_000_000)));
+        assert_eq!(Calendar::Xnys.bar_start(Timeframe::D1, at("2005-04-04T15:00:00Z")), Timestamp(1_112_587_200_000));
+        assert_eq!(
+            Calendar::Xnys.bar_start(Timeframe::W1, at("2024-03-13T15:00:00Z")),
+            at("2024-03-10T05:00:00Z"),
+            "a week that begins under winter time"
+        );
+        assert_eq!(Calendar::Xnys.bar_end(Timeframe::W1, at("2024-03-13T15:00:00Z")), at("2024-03-17T04:00:00Z"));
+    }
+
+    #[test]
+    fn an_hour_series_is_asked_for_whole_hours_that_are_closed() {
+        let day = range("2024-03-13T13:00:00Z", "2024-03-13T20:00:00Z");
+        let spans = |now| Calendar::Xnys.session_spans(Timeframe::H1, day, at(now));
+        assert_eq!(spans("2024-03-13T13:00:00Z"), []);
+        assert_eq!(spans("2024-03-13T15:20:00Z"), [range("2024-03-13T13:00:00Z", "2024-03-13T15:00:00Z")]);
+        assert_eq!(spans("2024-03-13T20:00:00Z"), [day], "the last bar is closed with the session");
+    }
+
+    #[test]
+    fn a_day_bar_is_closed_when_its_session_is() {
+        let days = range("2024-03-12T12:00:00Z", "2024-03-14T00:00:00Z");
+        let ends = |now| Calendar::Xnys.session_spans(Timeframe::D1, days, at(now)).last().map(|span| span.end);
+        assert_eq!(ends("2024-03-13T19:59:00Z"), Some(at("2024-03-13T04:00:00Z")));
+        assert_eq!(ends("2024-03-13T20:00:00Z"), Some(at("2024-03-14T04:00:00Z")));
+    }
+
+    #[test]
+    fn a_week_is_closed_on_friday_evening() {
+        let ends = |now| {
+            let range = range("2024-03-04T00:00:00Z", "2024-03-16T00:00:00Z");
+            Calendar::Xnys.session_spans(Timeframe::W1, range, at(now)).last().map(|span| span.end)
+        };
+        assert_eq!(ends("2024-03-15T19:00:00Z"), Some(at("2024-03-10T05:00:00Z")));
+        assert_eq!(ends("2024-03-15T20:00:00Z"), Some(at("2024-03-17T04:00:00Z")));
+    }
+}

@@ -1,0 +1,28 @@
+//! The market's vocabulary: bars, sessions, coverage, slices, layers and the wire format.
+//!
+//! Everything here is pure: values in, values out. There is no IO, no clock and no async; whoever calls hands in the
+//! time. `app`, `server` and `simulator` build on this crate, and it imports none of them.
+//!
+//! Times are UTC ([`Timestamp`], epoch milliseconds); an exchange's local time appears only inside [`calendar`].
+
+pub mod bar;
+pub mod calendar;
+pub mod layer;
+pub mod progress;
+pub mod resample;
+pub mod slicing;
+pub mod spans;
+pub mod symbol;
+pub mod time;
+pub mod timeframe;
+pub mod validate;
+pub mod wire;
+
+pub use bar::Bar;
+pub use calendar::{Calendar, Session};
+pub use layer::Layer;
+pub use progress::SeriesProgress;
+pub use spans::Spans;
+pub use symbol::{AssetClass, Symbol};
+pub use time::{TimeRange, Timestamp};
+pub use timeframe::Timeframe;

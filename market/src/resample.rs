@@ -1,0 +1,75 @@
+//! Coarser bars from finer ones.
+
+use crate::bar::Bar;
+use crate::calendar::Calendar;
+use crate::timeframe::Timeframe;
+
+/// Bars at `timeframe` from finer bars sorted by time, aligned as [`Calendar::bar_start`] aligns them. The average price
+/// is weighted by volume and told only where every part tells it; so is the trade count.
+#[must_use]
+pub fn resample(finer: &[Bar], timeframe: Timeframe, calendar: Calendar) -> Vec<Bar> {
+    finer
+        .chunk_by(|a, b| calendar.bar_start(timeframe, a.ts) == calendar.bar_start(timeframe, b.ts))
+        .filter_map(|parts| combine(parts, timeframe, calendar))
+        .collect()
+}
+
+fn combine(parts: &[Bar], timeframe: Timeframe, calendar: Calendar) -> Option<Bar> {
+    let (first, last) = (parts.first()?, parts.last()?);
+    let volume: f64 = parts.iter().map(|bar| bar.volume).sum();
+    Some(Bar {
+        ts: calendar.bar_start(timeframe, first.ts),
+        open: first.open,
+        high: parts.iter().map(|bar| bar.high).fold(first.high, f64::max),
+        low: parts.iter().map(|bar| bar.low).fold(first.low, f64::min),
+        close: last.close,
+        volume,
+        vwap: weighted_average(parts, volume),
+        trades: parts.iter().map(|bar| bar.trades).try_fold(0_u32, |sum, trades| sum.checked_add(trades?)),
+    })
+}
+
+fn weighted_average(parts: &[Bar], volume: f64) -> Option<f64> {
+    if let [only] = parts {
+        return only.vwap;
+    }
+    let money: Option<f64> = parts.iter().map(|bar| bar.vwap.map(|vwap| vwap * bar.volume)).sum();
+    money.filter(|_| volume > 0.0).map(|money| money / volume)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::time::{MINUTE, Timestamp};
+
+    fn any_bars() -> impl Strategy<Value = Vec<Bar>> {
+        proptest::collection::btree_map(0_i64..800, (1.0..100.0_f64, 0.0..5.0_f64, 0_u32..50), 0..80).prop_map(|bars| {
+            bars.into_iter()
+                .map(|(quarter, (price, spread, volume))| Bar {
+                    ts: Timestamp(1_709_560_800_000 + quarter * 15 * MINUTE),
+                    open: price,
+                    high: price + spread,
+                    low: price - spread / 2.0,
+                    close: price + spread / 3.0,
+                    volume: f64::from(volume),
+                    vwap: Some(price),
+                    trades: Some(volume),
+                })
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn resampling_twice_is_resampling_once(bars in any_bars()) {
+            for timeframe in [Timeframe::H1, Timeframe::H4, Timeframe::D1, Timeframe::W1] {
+                let once = resample(&bars, timeframe, Calendar::Xnys);
+                prop_assert_eq!(&resample(&once, timeframe, Calendar::Xnys), &once);
+                prop_assert_eq!(once.iter().map(|bar| bar.trades.unwrap()).sum::<u32>(),
+                                bars.iter().map(|bar| bar.trades.unwrap()).sum::<u32>());
+            }
+        }
+    }
+}
