@@ -1,0 +1,133 @@
+//! The server functions: what the page asks of the server. Bodies only parse and pass on.
+//!
+//! Times are epoch milliseconds, UTC. Every error is a [`Problem`].
+
+#![allow(missing_docs, reason = "the server macro makes a struct of each function's arguments")]
+
+use bytes::Bytes;
+use leptos::prelude::*;
+use leptos::server_fn::codec::{GetUrl, Json, Post};
+use leptos::server_fn::{ContentType, Decodes, Encodes, Format, FormatType};
+use tidemark_market::SeriesProgress;
+use tidemark_market::wire::{self, ChartData, WireError};
+
+use crate::problem::Problem;
+
+/// Chart data as [`wire`] writes it.
+pub struct FrameEncoding;
+
+impl ContentType for FrameEncoding {
+    const CONTENT_TYPE: &'static str = "application/vnd.tidemark.chart";
+}
+
+impl FormatType for FrameEncoding {
+    const FORMAT_TYPE: Format = Format::Binary;
+}
+
+impl Encodes<ChartData> for FrameEncoding {
+    type Error = std::convert::Infallible;
+
+    fn encode(data: &ChartData) -> Result<Bytes, Self::Error> {
+        Ok(wire::encode(data).into())
+    }
+}
+
+impl Decodes<ChartData> for FrameEncoding {
+    type Error = WireError;
+
+    fn decode(bytes: Bytes) -> Result<ChartData, WireError> {
+        wire::decode(&bytes)
+    }
+}
+
+/// Bars by layer, gaps and revision of a series over `[from, to)`, or over the timeframe's default window up to now.
+/// With `since`, the revision the caller holds, only the bars that changed after it.
+///
+/// # Errors
+/// `bad_symbol`, `bad_timeframe`, `bad_range`; `storage_unavailable` where the database is away.
+#[server(name = ReadChartData, prefix = "/api/page", endpoint = "chart_data", input = GetUrl, output = Post<FrameEncoding>)]
+pub async fn chart_data(
+    symbol: String,
+    timeframe: String,
+    from: Option<i64>,
+    to: Option<i64>,
+    since: Option<u64>,
+) -> Result<ChartData, Problem> {
+    use crate::backend::{backend, with_status};
+    with_status(match parse::series(&symbol, &timeframe) {
+        Ok(series) => backend().chart_data(series, parse::window(from, to), since).await,
+        Err(problem) => Err(problem),
+    })
+}
+
+/// Sees to it that what is missing of a series over `[from, to)` is on its way, what is visible first. Asking twice
+/// makes nothing new.
+///
+/// # Errors
+/// As [`chart_data`], and `unknown_symbol` where no provider knows it.
+#[server(name = EnsureCoverage, prefix = "/api/page", endpoint = "ensure_coverage", input = Json, output = Json)]
+pub async fn ensure_coverage(
+    symbol: String,
+    timeframe: String,
+    from: Option<i64>,
+    to: Option<i64>,
+    visible_from: Option<i64>,
+    visible_to: Option<i64>,
+) -> Result<SeriesProgress, Problem> {
+    use crate::backend::{backend, with_status};
+    use tidemark_market::TimeRange;
+    let visible = parse::window(visible_from, visible_to).and_then(|(start, end)| TimeRange::new(start, end));
+    with_status(match parse::series(&symbol, &timeframe) {
+        Ok(series) => backend().ensure_coverage(series, parse::window(from, to), visible).await,
+        Err(problem) => Err(problem),
+    })
+}
+
+/// How far the hydration of a series is: what the event stream tells, for a page that polls.
+///
+/// # Errors
+/// `bad_symbol`, `bad_timeframe`; `storage_unavailable` where the database is away.
+#[server(name = ReadProgress, prefix = "/api/page", endpoint = "series_progress", input = GetUrl, output = Json)]
+pub async fn series_progress(symbol: String, timeframe: String) -> Result<SeriesProgress, Problem> {
+    use crate::backend::{backend, with_status};
+    with_status(match parse::series(&symbol, &timeframe) {
+        Ok(series) => backend().series_progress(series).await,
+        Err(problem) => Err(problem),
+    })
+}
+
+/// Reading what a caller sent; shared with the server's HTTP API.
+#[cfg(feature = "ssr")]
+pub mod parse {
+    use tidemark_market::Timestamp;
+
+    use crate::backend::SeriesKey;
+    use crate::problem::Problem;
+
+    /// The series of that name.
+    ///
+    /// # Errors
+    /// `bad_symbol` or `bad_timeframe`.
+    pub fn series(symbol: &str, timeframe: &str) -> Result<SeriesKey, Problem> {
+        Ok(SeriesKey {
+            symbol: symbol.parse().map_err(|error: tidemark_market::symbol::SymbolError| {
+                Problem::new(400, "bad_symbol", "That is not a symbol", error.to_string())
+            })?,
+            timeframe: timeframe.parse().map_err(|error: tidemark_market::timeframe::TimeframeError| {
+                Problem::new(400, "bad_timeframe", "That is not a timeframe", error.to_string())
+            })?,
+        })
+    }
+
+    /// The window as asked, where at least one end was given. A missing start is the earliest known time, a missing end
+    /// is the latest: both are cut to what makes sense where the window is checked.
+    #[must_use]
+    pub fn window(from: Option<i64>, to: Option<i64>) -> Option<(Timestamp, Timestamp)> {
+        match (from, to) {
+            (None, None) => None,
+            (from, to) => {
+                Some((Timestamp(from.unwrap_or(tidemark_market::calendar::FIRST.0)), Timestamp(to.unwrap_or(i64::MAX))))
+            }
+        }
+    }
+}
