@@ -109,14 +109,7 @@ pub mod parse {
     /// # Errors
     /// `bad_symbol` or `bad_timeframe`.
     pub fn series(symbol: &str, timeframe: &str) -> Result<SeriesKey, Problem> {
-        Ok(SeriesKey {
-            symbol: symbol.parse().map_err(|error: tidemark_market::symbol::SymbolError| {
-                Problem::new(400, "bad_symbol", "That is not a symbol", error.to_string())
-            })?,
-            timeframe: timeframe.parse().map_err(|error: tidemark_market::timeframe::TimeframeError| {
-                Problem::new(400, "bad_timeframe", "That is not a timeframe", error.to_string())
-            })?,
-        })
+        SeriesKey::parse(symbol, timeframe)
     }
 
     /// The window as asked, where at least one end was given. A missing start is the earliest known time, a missing end

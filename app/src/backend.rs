@@ -6,18 +6,10 @@ use async_trait::async_trait;
 use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
 use tidemark_market::wire::ChartData;
-use tidemark_market::{SeriesProgress, Symbol, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{SeriesProgress, TimeRange, Timestamp};
 
 use crate::problem::Problem;
-
-/// One series, parsed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SeriesKey {
-    /// Whose bars.
-    pub symbol: Symbol,
-    /// At which length.
-    pub timeframe: Timeframe,
-}
+pub use crate::series::SeriesKey;
 
 /// The server's side of the page.
 #[async_trait]

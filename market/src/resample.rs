@@ -2,6 +2,7 @@
 
 use crate::bar::Bar;
 use crate::calendar::Calendar;
+use crate::time::Timestamp;
 use crate::timeframe::Timeframe;
 
 /// Bars at `timeframe` from finer bars sorted by time, aligned as [`Calendar::bar_start`] aligns them. The average price
@@ -10,15 +11,17 @@ use crate::timeframe::Timeframe;
 pub fn resample(finer: &[Bar], timeframe: Timeframe, calendar: Calendar) -> Vec<Bar> {
     finer
         .chunk_by(|a, b| calendar.bar_start(timeframe, a.ts) == calendar.bar_start(timeframe, b.ts))
-        .filter_map(|parts| combine(parts, timeframe, calendar))
+        .filter_map(|parts| merge(parts, calendar.bar_start(timeframe, parts.first()?.ts)))
         .collect()
 }
 
-fn combine(parts: &[Bar], timeframe: Timeframe, calendar: Calendar) -> Option<Bar> {
+/// The one bar, beginning at `ts`, that `parts` make up, which are sorted by time; `None` where there are none.
+#[must_use]
+pub fn merge(parts: &[Bar], ts: Timestamp) -> Option<Bar> {
     let (first, last) = (parts.first()?, parts.last()?);
     let volume: f64 = parts.iter().map(|bar| bar.volume).sum();
     Some(Bar {
-        ts: calendar.bar_start(timeframe, first.ts),
+        ts,
         open: first.open,
         high: parts.iter().map(|bar| bar.high).fold(first.high, f64::max),
         low: parts.iter().map(|bar| bar.low).fold(first.low, f64::min),
@@ -42,7 +45,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::time::{MINUTE, Timestamp};
+    use crate::time::MINUTE;
 
     fn any_bars() -> impl Strategy<Value = Vec<Bar>> {
         proptest::collection::btree_map(0_i64..800, (1.0..100.0_f64, 0.0..5.0_f64, 0_u32..50), 0..80).prop_map(|bars| {

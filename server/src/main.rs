@@ -1,1 +1,111 @@
-fn main() {}
+//! The `tidemark` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use thiserror::Error;
+use tidemark_server::clock::Clock;
+use tidemark_server::config::{Cli, Command, DatabaseConfig};
+use tidemark_server::postgres::{PostgresError, default_data_dir, running_url};
+use tidemark_server::providers::SettingsError;
+use tidemark_server::queue::notifier::notifier;
+use tidemark_server::queue::orchestrator::{self, Ticked};
+use tidemark_server::serve::{Database, ServeError, registry, serve};
+use tidemark_server::service::Service;
+use tidemark_server::{db, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+enum CommandError {
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    #[error("The database can't be used: {0}. Check DATABASE_URL.")]
+    Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Tick(#[from] tidemark_server::error::Error),
+    #[error(transparent)]
+    Provider(#[from] SettingsError),
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("Metrics can't be counted: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("No server runs on the private Postgres in {0}. Start one with `tidemark serve`, or set DATABASE_URL.")]
+    NothingRuns(String),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    telemetry::start_logging();
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        None | Some(Command::Serve) => run_server(&cli).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Tick) => tick(&cli).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Postgres { command }) => with_postgres(&cli.database, command).await,
+    };
+    result.unwrap_or_else(|error| {
+        tracing::error!("{error}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run_server(cli: &Cli) -> Result<(), CommandError> {
+    let metrics = telemetry::start_metrics()?;
+    let shutdown = CancellationToken::new();
+    let asked_to_stop = shutdown.clone();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping");
+        asked_to_stop.cancel();
+    });
+    Ok(serve(&cli.database, &cli.serve, metrics, shutdown).await?)
+}
+
+/// A tick by hand, on the database of DATABASE_URL or of the server that runs on this machine. Slices it makes are
+/// fetched by that server.
+#[expect(clippy::print_stdout, reason = "what was done is what the command is run for")]
+async fn tick(cli: &Cli) -> Result<(), CommandError> {
+    let config = &cli.database;
+    let data_dir = config.data_dir.clone().unwrap_or_else(default_data_dir);
+    let url = config.database_url.clone().or_else(|| running_url(&data_dir));
+    let url = url.ok_or_else(|| CommandError::NothingRuns(data_dir.display().to_string()))?;
+    let pool = db::connect(&url, 2).await?;
+    let (notifier, duty) = notifier(pool.clone());
+    // A tick names providers and asks none, so where the demo provider is does not matter.
+    let registry = registry(&cli.serve, "http://127.0.0.1:9")?;
+    let service = Service { pool: pool.clone(), registry, notifier, clock: Clock::System };
+    let ticked = orchestrator::tick(&service).await?;
+    drop(service);
+    duty.run(CancellationToken::new()).await;
+    pool.close().await;
+    let Ticked { is_leader, reaped_series, refreshed_series, created_slices } = ticked;
+    if is_leader {
+        println!("reaped series: {reaped_series}; refreshed series: {refreshed_series}; slices made: {created_slices}");
+    } else {
+        println!("another process is ticking right now; nothing was left to do");
+    }
+    Ok(())
+}
+
+/// Runs the command and answers its exit code.
+async fn with_postgres(config: &DatabaseConfig, command: &[String]) -> Result<ExitCode, CommandError> {
+    let temporary = std::env::temp_dir().join(format!("tidemark-{}", std::process::id()));
+    let data_dir = config.data_dir.clone().unwrap_or_else(|| temporary.clone());
+    let database = Database::private(data_dir).await?;
+    let (program, arguments) = command.split_first().ok_or_else(|| std::io::Error::other("no command was given"))?;
+    let status =
+        tokio::process::Command::new(program).args(arguments).env("DATABASE_URL", &database.url).status().await;
+    database.close().await;
+    if config.data_dir.is_none() {
+        std::fs::remove_dir_all(&temporary)?;
+    }
+    let code = status?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+    Ok(ExitCode::from(code))
+}

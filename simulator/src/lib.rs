@@ -1,1 +1,131 @@
-//! x
+//! A market data provider that is not there: answers over real HTTP as Polygon and Tradier do, from recorded bars or
+//! synthetic ones, with latency, rate limits and faults on demand.
+//!
+//! Tests and the demo talk to it. It may import `tidemark-market` and never imports `server` or `app`. The price of
+//! every generated bar is invented; whoever shows one must say so.
+//!
+//! - [`SimulatorConfig`] is what one starts with, [`Simulator`] is one that runs, [`Control`] changes it meanwhile.
+//! - `polygon` and `tradier` know the shapes of the two providers; `serve` is the way that every request takes.
+//! - `source` hands out bars, from [`feed`] or from `generator`.
+//!
+//! Every symbol is known but those that begin with `ZZZ`, and what the control makes unknown.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot be set up fails"))]
+
+mod config;
+mod connection;
+mod control;
+mod days;
+mod faults;
+pub mod feed;
+mod generator;
+mod limits;
+mod log;
+mod polygon;
+mod random;
+mod serve;
+mod source;
+mod state;
+mod tradier;
+mod window;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use crate::config::{SimulatorConfig, SimulatorError};
+pub use crate::control::{Control, Settings, SettingsChange};
+pub use crate::faults::{Fault, FaultKind};
+pub use crate::feed::Feed;
+pub use crate::log::{RequestEntry, RequestLog};
+pub use crate::serve::Provider;
+
+use crate::connection::{Connection, Connections};
+use crate::feed::Feeds;
+use crate::generator::Generator;
+use crate::source::Source;
+use crate::state::Shared;
+
+/// How long [`Simulator::stop`] waits for answers under way.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// A running simulator. Dropping it stops it, too.
+#[derive(Debug)]
+pub struct Simulator {
+    addr: SocketAddr,
+    control: Control,
+    running: watch::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Simulator {
+    /// Reads the recorded bars, listens, and answers from now on. It runs on the caller's tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`SimulatorError`]: the address can't be had, or the recorded bars can't be read.
+    pub async fn start(config: SimulatorConfig) -> Result<Self, SimulatorError> {
+        let mut feeds = config.feeds.clone();
+        if let Some(folder) = &config.data_dir {
+            feeds.extend(feed::read_folder(folder)?);
+        }
+        let source = Source::new(Feeds::new(feeds), Generator::new(config.seed));
+        let unbound = |source| SimulatorError::Bind { addr: config.addr, source };
+        let listener = TcpListener::bind(config.addr).await.map_err(unbound)?;
+        let addr = listener.local_addr().map_err(unbound)?;
+        let (running, until_stopped) = watch::channel(());
+        let shared = Arc::new(Shared::new(&config, source, until_stopped.clone()));
+        let router = router(Arc::clone(&shared)).into_make_service_with_connect_info::<Connection>();
+        let server = axum::serve(Connections(listener), router).with_graceful_shutdown(stopped(until_stopped));
+        let task = tokio::spawn(async move {
+            if let Err(error) = server.await {
+                tracing::error!(%error, "the simulator stopped answering");
+            }
+        });
+        Ok(Self { addr, control: Control::new(shared), running, task })
+    }
+
+    /// Where it answers: `http://127.0.0.1:PORT`, the base URL of both providers.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// What `/control/…` does, without HTTP. It stays valid when the simulator has stopped.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Stops: takes no more connections, ends stalled requests unanswered, and lets answers under way be sent, though
+    /// not for longer than two seconds.
+    pub async fn stop(self) {
+        drop(self.running);
+        if tokio::time::timeout(DRAIN, self.task).await.is_err() {
+            tracing::debug!("stopped with answers under way");
+        }
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .merge(polygon::routes())
+        .merge(tradier::routes())
+        .nest("/control", control::routes())
+        .with_state(shared)
+}
+
+/// Ends when the handle is stopped or dropped.
+pub(crate) async fn stopped(mut until_stopped: watch::Receiver<()>) {
+    while until_stopped.changed().await.is_ok() {}
+}
+
+/// The guard, whether or not a thread panicked while it held it: no value here is left half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

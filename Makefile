@@ -1,0 +1,47 @@
+# Thin: each target names one script or one command. `make help` lists them.
+
+CARGO_HOME ?= $(HOME)/.cargo
+export PATH := $(CURDIR)/node_modules/.bin:$(CARGO_HOME)/bin:$(PATH)
+export LEPTOS_SITE_ROOT ?= target/site
+
+WASM = --target wasm32-unknown-unknown
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test assets build run dev test lint bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what building and running need; prints what it does, never asks
+	@scripts/setup.sh
+
+setup-test: ## The same, and the browser that the tests drive
+	@scripts/setup.sh test
+
+assets: setup
+	@npm run --silent build
+
+build: assets
+	cargo leptos build --release
+
+run: build ## Build and start everything; prints the address. Ctrl-C stops it
+	@exec target/release/tidemark serve
+
+dev: assets ## Build, start, and do it again at every change
+	cargo leptos watch
+
+test: ## Every test there is; the last line tells how many passed and failed
+	@scripts/test.sh
+
+lint: setup ## Formatting and Clippy, for the server and for the browser
+	cargo fmt --all --check
+	cargo clippy --workspace --exclude tidemark-frontend --all-targets -- -D warnings
+	cargo clippy -p tidemark-frontend $(WASM) -- -D warnings
+	cargo clippy -p tidemark-app --features hydrate --all-targets $(WASM) -- -D warnings
+
+bench: setup-test assets build ## Measure, beside a floor; writes bench/RESULTS.md
+	@bench/run.sh
+
+clean: ## Remove what was built and the npm packages; the data directory stays
+	cargo clean
+	rm -rf node_modules end2end/node_modules end2end/test-results end2end/playwright-report public/vendor

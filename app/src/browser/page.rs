@@ -1,0 +1,58 @@
+//! What the page is told by the document and window it runs in.
+
+use wasm_bindgen::{JsCast, JsValue};
+
+const POLL_MS: u32 = 15_000;
+
+/// The time between two questions while live updates can't be had: 15 s, or the number in
+/// `window.__tidemark_poll_ms`, which a test sets before the page loads.
+#[must_use]
+pub fn poll_ms() -> u32 {
+    let told = web_sys::window().and_then(|window| {
+        js_sys::Reflect::get(&window, &JsValue::from_str("__tidemark_poll_ms")).ok().and_then(|value| value.as_f64())
+    });
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+    told.map_or(POLL_MS, |ms| ms.clamp(50.0, 600_000.0) as u32)
+}
+
+/// The companion server's origin, as `<meta name="tidemark-server" content="https://…">` tells it; `None` where the
+/// page comes from its server.
+#[must_use]
+pub fn server_origin() -> Option<String> {
+    let document = web_sys::window()?.document()?;
+    let meta = document.query_selector("meta[name=tidemark-server]").ok().flatten()?;
+    let origin = meta.get_attribute("content")?;
+    let origin = origin.trim().trim_end_matches('/');
+    (!origin.is_empty()).then(|| origin.to_owned())
+}
+
+/// Milliseconds since the epoch by the browser's clock.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
+pub fn now_ms() -> i64 {
+    js_sys::Date::now() as i64
+}
+
+/// The value of a design token (`--name`) as it is in force.
+#[must_use]
+pub fn token(name: &str) -> String {
+    let style = web_sys::window().and_then(|window| {
+        let root = window.document()?.document_element()?;
+        window.get_computed_style(&root).ok().flatten()
+    });
+    style.and_then(|style| style.get_property_value(name).ok()).unwrap_or_default().trim().to_owned()
+}
+
+/// Calls `act` once the frame being prepared is on screen.
+pub fn after_paint(act: impl FnOnce() + 'static) {
+    let Some(window) = web_sys::window() else { return };
+    let later = wasm_bindgen::closure::Closure::once_into_js(move || {
+        // A frame's callbacks run before it is painted; a timer set in one runs after.
+        leptos::task::spawn_local(async move {
+            gloo_timers::future::TimeoutFuture::new(0).await;
+            act();
+        });
+    });
+    // Refused where no frame will ever come, as in a closed window.
+    let _ = window.request_animation_frame(later.unchecked_ref());
+}

@@ -1,0 +1,12 @@
+//! Components: data and callbacks in, view out. They fetch nothing and know no store but the watchlist's list.
+//!
+//! Each ends in `into_any()`: unerased, the page's type would be too deep for the compiler.
+
+pub mod banner;
+pub mod chart;
+pub mod header;
+pub mod legend;
+pub mod status_line;
+pub mod symbol_form;
+pub mod timeframes;
+pub mod watchlist;

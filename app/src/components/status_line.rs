@@ -1,0 +1,43 @@
+//! The line below the chart: what exactly is on screen.
+
+use leptos::prelude::*;
+
+use crate::browser::time_text::TimeText;
+use crate::stores::chart_store::Drawing;
+use crate::text::counted;
+
+/// Bars shown, revision, the newest bar's time and the source; and a badge where bars are made up.
+#[component]
+pub fn StatusLine(
+    /// What is drawn.
+    drawing: Signal<Option<Drawing>>,
+) -> impl IntoView {
+    let of = move |read: fn(&Drawing) -> String| move || drawing.with(|it| it.as_ref().map(read));
+    let is_synthetic = move || drawing.with(|it| it.as_ref().is_some_and(|it| it.synthetic));
+    view! {
+        <footer class="status" data-testid="status-line">
+            <span data-testid="status-bars">{of(|it| counted(it.picture.bars.len() as u64, "bar"))}</span>
+            <span data-testid="status-revision">{of(|it| format!("Revision {}", it.revision))}</span>
+            <span data-testid="status-newest">{of(newest)}</span>
+            <span data-testid="status-source">{of(source)}</span>
+            <Show when=is_synthetic>
+                <strong class="badge" data-testid="synthetic">
+                    "Synthetic demo data"
+                </strong>
+            </Show>
+        </footer>
+    }
+    .into_any()
+}
+
+fn newest(drawing: &Drawing) -> String {
+    let at = drawing.newest().map(|at| TimeText::new(&drawing.series).full(at));
+    at.map_or_else(String::new, |at| format!("Newest bar {at}"))
+}
+
+fn source(drawing: &Drawing) -> String {
+    match drawing.providers.as_slice() {
+        [] => String::new(),
+        names => format!("Source {}", names.join(", ")),
+    }
+}

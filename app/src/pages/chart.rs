@@ -1,0 +1,74 @@
+//! The chart page, `/chart/{symbol}?tf=h1`. The address is its state: what changes it keeps the page and its chart.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
+use tidemark_market::{Symbol, Timeframe};
+
+use crate::components::banner::BannerView;
+use crate::components::chart::Chart;
+use crate::components::header::Header;
+use crate::components::legend::Legend;
+use crate::components::status_line::StatusLine;
+use crate::components::watchlist::WatchlistView;
+use crate::problem::Problem;
+use crate::response::set_status;
+use crate::series::SeriesKey;
+use crate::stores::chart_store::ChartStore;
+use crate::stores::situation::{Banner, banner};
+use crate::stores::watchlist::Watchlist;
+
+const DEFAULT_TIMEFRAME: Timeframe = Timeframe::H1;
+
+/// Sidebar, header, banner, chart and status line of the series that the address names.
+#[component]
+pub fn ChartPage() -> impl IntoView {
+    let address = read_address();
+    if let Err(problem) = address.get_untracked() {
+        set_status(problem.status);
+    }
+    let series = Signal::derive(move || address.get().ok());
+    // Links keep what can be kept of an address that is half wrong.
+    let timeframe = Signal::derive(move || series.get().map_or(DEFAULT_TIMEFRAME, |it| it.timeframe));
+    let symbol = Signal::derive(move || series.get().map(|it| it.symbol));
+
+    let store = ChartStore::new(series);
+    let watchlist = Watchlist::new();
+    let hovered = RwSignal::new(None::<usize>);
+    let banner = Memo::new(move |_| match address.get() {
+        Ok(series) => store.situation().with(|situation| banner(&series, situation)),
+        Err(problem) => Banner::invalid(&problem),
+    });
+    let is_waiting = Signal::derive(move || banner.with(|it| it.state.is_waiting()));
+    let navigate = use_navigate();
+    let open = Callback::new(move |symbol: Symbol| {
+        navigate(&SeriesKey { symbol, timeframe: timeframe.get_untracked() }.path(), Default::default());
+    });
+    let title = move || series.get().map_or_else(|| "Tidemark".to_owned(), |it| format!("{it} · Tidemark"));
+
+    view! {
+        <Title text=title />
+        <div class="page">
+            <WatchlistView watchlist symbol timeframe />
+            <main class="stage">
+                <Header symbol timeframe open />
+                <BannerView banner on_retry=Callback::new(move |()| store.retry()) />
+                <section class="board" aria-label="Chart">
+                    <Legend drawing=store.drawing() hovered />
+                    <Chart drawing=store.drawing() is_waiting hovered />
+                </section>
+                <StatusLine drawing=store.drawing() />
+            </main>
+        </div>
+    }
+    .into_any()
+}
+
+fn read_address() -> Memo<Result<SeriesKey, Problem>> {
+    let (params, query) = (use_params_map(), use_query_map());
+    Memo::new(move |_| {
+        let symbol = params.with(|params| params.get("symbol")).unwrap_or_default();
+        let timeframe = query.with(|query| query.get("tf"));
+        SeriesKey::parse(&symbol, timeframe.as_deref().unwrap_or(DEFAULT_TIMEFRAME.as_str()))
+    })
+}

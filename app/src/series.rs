@@ -1,0 +1,77 @@
+//! Which series a page, a request or a cache entry is about.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tidemark_market::symbol::SymbolError;
+use tidemark_market::timeframe::TimeframeError;
+use tidemark_market::{Symbol, Timeframe};
+
+use crate::problem::Problem;
+
+/// One series, parsed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SeriesKey {
+    /// Whose bars.
+    pub symbol: Symbol,
+    /// At which length.
+    pub timeframe: Timeframe,
+}
+
+impl SeriesKey {
+    /// The series of that name.
+    ///
+    /// # Errors
+    /// `bad_symbol` or `bad_timeframe`, status 400.
+    pub fn parse(symbol: &str, timeframe: &str) -> Result<Self, Problem> {
+        Ok(Self {
+            symbol: symbol.parse().map_err(|error: SymbolError| {
+                Problem::new(400, "bad_symbol", "That is not a symbol", error.to_string())
+            })?,
+            timeframe: timeframe.parse().map_err(|error: TimeframeError| {
+                Problem::new(400, "bad_timeframe", "That is not a timeframe", error.to_string())
+            })?,
+        })
+    }
+
+    /// The address of its page.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("/chart/{}?tf={}", self.symbol, self.timeframe)
+    }
+
+    /// The address of its event stream, as a path and query.
+    #[must_use]
+    pub fn events_path(&self) -> String {
+        let symbol = self.symbol.as_str().replace(':', "%3A");
+        format!("/api/v1/events?symbol={symbol}&tf={}", self.timeframe)
+    }
+}
+
+impl fmt::Display for SeriesKey {
+    /// `AAPL h1`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.symbol, self.timeframe)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_and_written() {
+        let key = SeriesKey::parse("x:btcusd", "60").unwrap();
+        assert_eq!(key.to_string(), "X:BTCUSD h1");
+        assert_eq!(key.path(), "/chart/X:BTCUSD?tf=h1");
+        assert_eq!(key.events_path(), "/api/v1/events?symbol=X%3ABTCUSD&tf=h1");
+    }
+
+    #[test]
+    fn a_bad_address_says_what_to_do() {
+        let problem = SeriesKey::parse("A;DROP", "h1").unwrap_err();
+        assert_eq!((problem.status, problem.code.as_str()), (400, "bad_symbol"));
+        let problem = SeriesKey::parse("AAPL", "h7").unwrap_err();
+        assert!(problem.detail.contains("Use one of m1"), "{problem}");
+    }
+}

@@ -1,0 +1,179 @@
+//! The store behind the chart: which series is open, what is drawn of it, and how its hydration stands.
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures::future::{Either, select};
+use leptos::logging::warn;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use tidemark_market::{TimeRange, Timestamp};
+
+use super::holding::Picture;
+use super::session::Session;
+use super::situation::Situation;
+use crate::browser::bar_cache::{BarCache, Limits};
+use crate::browser::marks;
+use crate::series::SeriesKey;
+
+const CACHE: &str = "tidemark";
+
+/// Who delivered what is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaintedFrom {
+    /// This browser's store.
+    Cache,
+    /// The server.
+    Server,
+}
+
+impl PaintedFrom {
+    /// The value of the attribute.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cache => "cache",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What is to be drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drawing {
+    /// Of which series.
+    pub series: SeriesKey,
+    /// Its bars; the same `Arc` where only the rest changed.
+    pub picture: Arc<Picture>,
+    /// Their revision.
+    pub revision: u64,
+    /// The window they were asked for.
+    pub window: TimeRange,
+    /// Who made them.
+    pub providers: Vec<String>,
+    /// Whether they are made up.
+    pub synthetic: bool,
+    /// Who delivered them.
+    pub from: PaintedFrom,
+}
+
+impl Drawing {
+    /// When the newest bar begins.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.picture.bars.last().map(|bar| bar.ts)
+    }
+}
+
+enum Command {
+    Open(Option<SeriesKey>),
+    Retry,
+}
+
+/// The store. One task of the page works for it: it owns the cache and the open series' session.
+#[derive(Clone, Copy)]
+pub struct ChartStore {
+    drawing: RwSignal<Option<Drawing>>,
+    situation: RwSignal<Situation>,
+    commands: StoredValue<UnboundedSender<Command>>,
+}
+
+/// Where a session puts what it learns.
+#[derive(Clone, Copy)]
+pub(super) struct View {
+    pub drawing: RwSignal<Option<Drawing>>,
+    pub situation: RwSignal<Situation>,
+}
+
+impl ChartStore {
+    /// The store of the page that calls; its work ends with the page. `series` names what is to be open.
+    #[must_use]
+    pub fn new(series: Signal<Option<SeriesKey>>) -> Self {
+        let (sender, receiver) = unbounded();
+        let store = Self {
+            drawing: RwSignal::new(None),
+            situation: RwSignal::new(Situation::default()),
+            commands: StoredValue::new(sender),
+        };
+        store.start(receiver);
+        Effect::new(move || {
+            marks::start();
+            store.send(Command::Open(series.get()));
+        });
+        store
+    }
+
+    /// What is to be drawn; `None` where nothing of the series is known yet.
+    #[must_use]
+    pub fn drawing(self) -> Signal<Option<Drawing>> {
+        self.drawing.into()
+    }
+
+    /// How the hydration stands.
+    #[must_use]
+    pub fn situation(self) -> Signal<Situation> {
+        self.situation.into()
+    }
+
+    /// Asks again for all that is missing.
+    pub fn retry(self) {
+        self.send(Command::Retry);
+    }
+
+    fn send(self, command: Command) {
+        // Refused where the page is being left: then nobody waits for it.
+        let _ = self.commands.with_value(|commands| commands.unbounded_send(command));
+    }
+
+    fn start(self, receiver: UnboundedReceiver<Command>) {
+        let view = View { drawing: self.drawing, situation: self.situation };
+        let mut receiver = Some(receiver);
+        // In an effect, so that the work is done in the browser alone.
+        Effect::new(move || {
+            if let Some(receiver) = receiver.take() {
+                spawn_local(work(receiver, view));
+            }
+        });
+    }
+}
+
+/// Serves the commands until the page is left. A new command ends the running session wherever it waits, so that
+/// nothing of an old series can reach the view.
+async fn work(mut commands: UnboundedReceiver<Command>, view: View) {
+    let cache = open_cache().await;
+    let mut series: Option<SeriesKey> = None;
+    loop {
+        let command = match &series {
+            None => commands.next().await,
+            Some(series) => {
+                let session = pin!(Session::new(series.clone(), cache.clone(), view).run());
+                match select(commands.next(), session).await {
+                    Either::Left((command, _)) => command,
+                    Either::Right(((), command)) => command.await,
+                }
+            }
+        };
+        match command {
+            None => return,
+            Some(Command::Open(next)) => series = next,
+            Some(Command::Retry) => {}
+        }
+        view.situation.set(Situation::default());
+        if series.is_none() {
+            view.drawing.set(None);
+        }
+    }
+}
+
+async fn open_cache() -> Option<Rc<BarCache>> {
+    match BarCache::open(CACHE, Limits::default()).await {
+        Ok(cache) => Some(Rc::new(cache)),
+        Err(error) => {
+            warn!("Bars are not kept in this browser: {error}. Charts load from the server each time.");
+            None
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The bars the page holds of a series: how an answer of the server becomes part of them, and what is drawn of them.
+
+use std::collections::BTreeSet;
+
+use tidemark_market::layer::{Layer, merge};
+use tidemark_market::wire::{ChartData, LayerBars};
+use tidemark_market::{AssetClass, Bar, TimeRange, Timeframe, Timestamp};
+
+use crate::series::SeriesKey;
+
+/// How many of the newest bars a chart shows at first, and which are asked for before all others.
+pub const FIRST_VIEW: usize = 150;
+
+/// What to do with an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Absorbed {
+    /// Hold this; `changed` says what to write to the cache.
+    Hold {
+        /// The whole series.
+        data: ChartData,
+        /// What differs from what was held.
+        changed: Changed,
+    },
+    /// What was held belongs to another database or lacks a part: drop it and load in full.
+    Reload,
+}
+
+/// The part of a series that an answer changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// Everything.
+    All,
+    /// The bars at these times; may be none.
+    Bars(BTreeSet<Timestamp>),
+}
+
+/// What `answer` makes of `held`. An answer to "since" is merged in, and names the providers of what it brings alone; a
+/// full one replaces. Bars that left the window are dropped, so that the page holds what the server would answer in
+/// full.
+#[must_use]
+pub fn absorb(held: Option<&ChartData>, answer: ChartData) -> Absorbed {
+    let Some(since) = answer.since else {
+        return Absorbed::Hold { data: answer, changed: Changed::All };
+    };
+    let Some(held) = held.filter(|held| fits(held, &answer, since)) else { return Absorbed::Reload };
+    let changed = answer.layers.iter().flat_map(|layer| &layer.bars).map(|bar| bar.ts).collect();
+    let layers = Layer::ALL
+        .into_iter()
+        .filter_map(|layer| {
+            let merged = merge_layer(layer, layer_of(held, layer), layer_of(&answer, layer), answer.window.start);
+            (!merged.bars.is_empty()).then_some(merged)
+        })
+        .collect();
+    let mut providers = held.providers.clone();
+    providers.extend(answer.providers.iter().filter(|name| !held.providers.contains(name)).cloned());
+    let synthetic = held.synthetic || answer.synthetic;
+    let data = ChartData { layers, since: None, providers, synthetic, ..answer };
+    Absorbed::Hold { data, changed: Changed::Bars(changed) }
+}
+
+fn fits(held: &ChartData, answer: &ChartData, since: u64) -> bool {
+    since <= held.revision && answer.revision >= held.revision && held.window.start <= answer.window.start
+}
+
+fn layer_of(data: &ChartData, layer: Layer) -> Option<&LayerBars> {
+    data.layers.iter().find(|entry| entry.layer == layer)
+}
+
+type Row = (Bar, Option<(f64, f64)>);
+
+fn rows(layer: Option<&LayerBars>, from: Timestamp) -> impl Iterator<Item = Row> + '_ {
+    layer
+        .into_iter()
+        .flat_map(|layer| layer.bars.iter().enumerate().map(|(i, bar)| (*bar, layer.bands.get(i).copied())))
+        .filter(move |(bar, _)| bar.ts >= from)
+}
+
+/// The bars of both, the newer one's where both have one.
+fn merge_layer(layer: Layer, held: Option<&LayerBars>, newer: Option<&LayerBars>, from: Timestamp) -> LayerBars {
+    let mut later = rows(newer, from).peekable();
+    let mut merged: Vec<Row> = Vec::new();
+    for row in rows(held, from) {
+        while let Some(other) = later.next_if(|other| other.0.ts < row.0.ts) {
+            merged.push(other);
+        }
+        merged.push(later.next_if(|other| other.0.ts == row.0.ts).unwrap_or(row));
+    }
+    merged.extend(later);
+    let bands = match layer {
+        Layer::Forecast => merged.iter().map(|(bar, band)| band.unwrap_or((bar.low, bar.high))).collect(),
+        Layer::Historical | Layer::Intraday => Vec::new(),
+    };
+    LayerBars { layer, bars: merged.into_iter().map(|(bar, _)| bar).collect(), bands }
+}
+
+/// What is drawn: one bar for each time, and what is expected after them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Picture {
+    /// What happened, sorted by time.
+    pub bars: Vec<Bar>,
+    /// What is expected after the last of them.
+    pub forecast: Vec<Bar>,
+}
+
+/// The picture of what is held.
+#[must_use]
+pub fn picture(data: &ChartData) -> Picture {
+    let bars = |layer| layer_of(data, layer).map_or(&[][..], |entry| &entry.bars);
+    let drawn = merge(bars(Layer::Historical), bars(Layer::Intraday), &[]);
+    let last = drawn.last().map(|bar| bar.ts);
+    let expected = bars(Layer::Forecast).iter().filter(|bar| last.is_none_or(|last| bar.ts > last));
+    Picture { forecast: expected.copied().collect(), bars: drawn }
+}
+
+/// About the time of the newest [`FIRST_VIEW`] bars before `end`: what the viewer sees first. Nights and weekends of an
+/// exchange are reckoned in by their share, without its calendar; slices are asked for by it on the server anyway.
+#[must_use]
+pub fn first_view(series: &SeriesKey, end: Timestamp) -> TimeRange {
+    let bars = i64::try_from(FIRST_VIEW).unwrap_or(i64::MAX);
+    let traded = bars.saturating_mul(series.timeframe.millis());
+    let span = match (series.symbol.asset_class(), series.timeframe) {
+        (AssetClass::Crypto, _) | (AssetClass::Equity, Timeframe::W1) => traded,
+        (AssetClass::Equity, Timeframe::D1) => traded / 5 * 7,
+        // Seven of the day's hours hold a part of the session.
+        (AssetClass::Equity, _) => traded / 7 * 24 / 5 * 7,
+    };
+    TimeRange { start: end.plus(-span), end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bar(ts: i64, price: f64) -> Bar {
+        Bar::new(Timestamp(ts), price, price, price, price, 1.0)
+    }
+
+    fn data(since: Option<u64>, revision: u64, window: (i64, i64), layers: &[(Layer, &[Bar])]) -> ChartData {
+        ChartData {
+            symbol: "AAPL".parse().unwrap(),
+            timeframe: Timeframe::H1,
+            window: TimeRange { start: Timestamp(window.0), end: Timestamp(window.1) },
+            since,
+            revision,
+            layers: layers
+                .iter()
+                .map(|(layer, bars)| LayerBars { layer: *layer, bars: bars.to_vec(), bands: Vec::new() })
+                .collect(),
+            gaps: Vec::new(),
+            providers: Vec::new(),
+            synthetic: false,
+        }
+    }
+
+    #[test]
+    fn a_change_is_merged_by_layer_and_the_window_moves_on() {
+        let held = data(None, 3, (0, 30), &[(Layer::Intraday, &[bar(0, 1.0), bar(10, 1.0), bar(20, 1.0)])]);
+        let answer = data(
+            Some(3),
+            5,
+            (10, 40),
+            &[(Layer::Historical, &[bar(10, 2.0)]), (Layer::Intraday, &[bar(20, 3.0), bar(30, 3.0)])],
+        );
+        let Absorbed::Hold { data, changed } = absorb(Some(&held), answer) else { panic!("fits") };
+        assert_eq!((data.revision, data.since), (5, None));
+        assert_eq!(changed, Changed::Bars([10, 20, 30].map(Timestamp).into()));
+        assert_eq!(picture(&data).bars, [bar(10, 2.0), bar(20, 3.0), bar(30, 3.0)]);
+        assert_eq!(layer_of(&data, Layer::Intraday).map(|layer| layer.bars.len()), Some(3), "10, 20 and 30");
+    }
+
+    #[test]
+    fn who_delivered_the_old_bars_is_still_named() {
+        let made_up = ChartData {
+            providers: vec!["demo".to_owned()],
+            synthetic: true,
+            ..data(None, 3, (0, 30), &[(Layer::Intraday, &[bar(0, 1.0)])])
+        };
+        let nothing_new = data(Some(3), 4, (0, 30), &[]);
+        let Absorbed::Hold { data, .. } = absorb(Some(&made_up), nothing_new) else { panic!("fits") };
+        assert_eq!((data.providers, data.synthetic), (vec!["demo".to_owned()], true));
+    }
+
+    #[test]
+    fn a_full_answer_replaces() {
+        let held = data(None, 3, (0, 30), &[(Layer::Intraday, &[bar(0, 1.0)])]);
+        let full = data(None, 4, (0, 30), &[(Layer::Intraday, &[bar(10, 1.0)])]);
+        assert_eq!(absorb(Some(&held), full.clone()), Absorbed::Hold { data: full.clone(), changed: Changed::All });
+        assert_eq!(absorb(None, full.clone()), Absorbed::Hold { data: full, changed: Changed::All });
+    }
+
+    #[test]
+    fn a_replaced_database_or_a_longer_window_is_loaded_in_full() {
+        let held = data(None, 3, (10, 30), &[(Layer::Intraday, &[bar(10, 1.0)])]);
+        assert_eq!(absorb(Some(&held), data(Some(3), 2, (10, 30), &[])), Absorbed::Reload);
+        assert_eq!(absorb(Some(&held), data(Some(3), 4, (0, 30), &[])), Absorbed::Reload);
+        assert_eq!(absorb(None, data(Some(3), 4, (0, 30), &[])), Absorbed::Reload);
+    }
+
+    #[test]
+    fn forecast_shows_after_the_last_bar() {
+        let layers: &[(Layer, &[Bar])] =
+            &[(Layer::Intraday, &[bar(10, 1.0)]), (Layer::Forecast, &[bar(10, 2.0), bar(20, 2.0)])];
+        let picture = picture(&data(None, 1, (0, 30), layers));
+        assert_eq!(picture.bars, [bar(10, 1.0)]);
+        assert_eq!(picture.forecast, [bar(20, 2.0)]);
+    }
+
+    #[test]
+    fn the_first_view_reaches_over_nights_and_weekends() {
+        let end = Timestamp(1_700_000_000_000);
+        let hours = |symbol: &str, timeframe: &str| {
+            first_view(&SeriesKey::parse(symbol, timeframe).unwrap(), end).millis() / tidemark_market::time::HOUR
+        };
+        assert_eq!(hours("X:BTCUSD", "h1"), 150);
+        assert_eq!(hours("AAPL", "h1"), 719);
+        assert_eq!(hours("AAPL", "d1"), 150 * 24 * 7 / 5);
+    }
+}

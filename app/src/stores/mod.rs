@@ -1,0 +1,11 @@
+//! State that outlives a component: what it holds, and who fetches it.
+//!
+//! A store owns fetching, caching and streams, and hands signals to components. What needs no browser is plain data and
+//! functions over it ([`situation`], [`holding`], [`watchlist`]); the rest reaches the browser through `crate::browser`.
+
+pub mod chart_store;
+pub mod event_stream;
+pub mod holding;
+mod session;
+pub mod situation;
+pub mod watchlist;

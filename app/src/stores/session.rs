@@ -1,0 +1,320 @@
+//! One visit to one series: paint what the browser has, ask what changed, see to what is missing, follow the news.
+//!
+//! A session is one future. Dropping it closes its event stream and forgets its questions, so that a switch of series
+//! leaves nothing behind. At most one question for chart data is under way; news that come meanwhile lead to one more.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+use futures::future::{Either, Fuse, select};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, select_biased};
+use gloo_timers::future::TimeoutFuture;
+use leptos::logging::warn;
+use leptos::prelude::*;
+use leptos::server_fn::client::get_server_url;
+use leptos::task::spawn_local;
+use tidemark_market::SeriesProgress;
+use tidemark_market::wire::ChartData;
+
+use super::chart_store::{Drawing, PaintedFrom, View};
+use super::event_stream::{Event, follow};
+use super::holding::{Absorbed, Changed, absorb, first_view, picture};
+use super::situation::{Coverage, Link};
+use crate::api;
+use crate::browser::bar_cache::{BarCache, CacheError};
+use crate::browser::{marks, page};
+use crate::problem::Problem;
+use crate::series::SeriesKey;
+
+/// How long the event stream may take to open, or to come back, before the page asks instead.
+const PATIENCE_MS: u32 = 3_000;
+/// How often the page asks before it stops: 5 min at 15 s.
+const MOST_POLLS: u32 = 20;
+
+type Question = Pin<Box<dyn Future<Output = Answer>>>;
+
+enum Answer {
+    Chart(Result<ChartData, Problem>),
+    Coverage(Result<SeriesProgress, Problem>),
+    Progress(Result<SeriesProgress, Problem>),
+}
+
+pub(super) struct Session {
+    series: SeriesKey,
+    cache: Option<Rc<BarCache>>,
+    view: View,
+    held: Option<ChartData>,
+    questions: FuturesUnordered<Question>,
+    is_reading: bool,
+    is_outdated: bool,
+    polls: u32,
+    poll_ms: u32,
+    timer: Fuse<TimeoutFuture>,
+}
+
+impl Session {
+    pub fn new(series: SeriesKey, cache: Option<Rc<BarCache>>, view: View) -> Self {
+        let poll_ms = page::poll_ms();
+        Self {
+            series,
+            cache,
+            view,
+            held: None,
+            questions: FuturesUnordered::new(),
+            is_reading: false,
+            is_outdated: false,
+            polls: 0,
+            poll_ms,
+            timer: Fuse::terminated(),
+        }
+    }
+
+    /// Until the page has asked long enough without an event stream; the caller's dropping ends it before.
+    pub async fn run(mut self) {
+        self.paint_cached().await;
+        let (sender, events) = unbounded();
+        let url = format!("{}{}", get_server_url(), self.series.events_path());
+        let feed = follow(url, self.poll_ms, sender);
+        self.read_chart();
+        self.wait_for_stream();
+        let (feed, news) = (std::pin::pin!(feed), std::pin::pin!(self.follow_news(events)));
+        if let Either::Left(((), news)) = select(feed, news).await {
+            news.await;
+        }
+    }
+
+    async fn follow_news(&mut self, mut events: UnboundedReceiver<Event>) {
+        while self.link() != Link::Stopped {
+            select_biased! {
+                event = events.next() => if let Some(event) = event { self.on_event(event) },
+                answer = self.questions.select_next_some() => self.on_answer(answer),
+                () = &mut self.timer => self.on_timer(),
+            }
+        }
+    }
+
+    async fn paint_cached(&mut self) {
+        let Some(cache) = &self.cache else { return self.clear() };
+        match cache.read(&self.series).await {
+            Ok(Some(data)) => {
+                marks::reached(marks::CACHE_READ);
+                self.paint(&data, PaintedFrom::Cache, true);
+                self.held = Some(data);
+            }
+            Ok(None) => self.clear(),
+            Err(error) => {
+                warn!("{error}");
+                self.clear();
+            }
+        }
+    }
+
+    /// Takes another series' bars off the screen.
+    fn clear(&self) {
+        let is_foreign =
+            self.view.drawing.with_untracked(|drawing| drawing.as_ref().is_some_and(|it| it.series != self.series));
+        if is_foreign {
+            self.view.drawing.set(None);
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Opened => self.set_link(Link::Live),
+            Event::Lost if self.link() == Link::Live => {
+                self.view.situation.update(|situation| situation.is_stale = true);
+                self.wait_for_stream();
+            }
+            Event::Lost => {}
+            Event::Progress(progress) => self.on_progress(progress),
+            Event::Bars(revision) => self.on_revision(revision),
+        }
+    }
+
+    fn on_answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Chart(answer) => {
+                self.is_reading = false;
+                match answer {
+                    Ok(data) => self.on_chart(data),
+                    Err(problem) => self.on_problem(problem),
+                }
+                if std::mem::take(&mut self.is_outdated) {
+                    self.read_chart();
+                }
+            }
+            Answer::Coverage(answer) => {
+                let is_open = answer.as_ref().is_err_and(|problem| problem.status == 0);
+                let coverage = if is_open { Coverage::Unknown } else { Coverage::Settled };
+                self.view.situation.update(|situation| situation.coverage = coverage);
+                match answer {
+                    Ok(progress) => self.on_progress(progress),
+                    Err(problem) => self.on_problem(problem),
+                }
+            }
+            Answer::Progress(Ok(progress)) => self.on_progress(progress),
+            Answer::Progress(Err(problem)) => self.on_problem(problem),
+        }
+    }
+
+    fn on_timer(&mut self) {
+        match self.link() {
+            Link::Connecting | Link::Polling { .. } if self.polls < MOST_POLLS => {
+                self.polls += 1;
+                self.set_link(Link::Polling { every_ms: self.poll_ms });
+                let (symbol, timeframe) = self.names();
+                self.ask(async move { Answer::Progress(api::series_progress(symbol, timeframe).await) });
+                self.timer = TimeoutFuture::new(self.poll_ms).fuse();
+            }
+            Link::Connecting | Link::Polling { .. } => self.set_link(Link::Stopped),
+            Link::Live | Link::Stopped => {}
+        }
+    }
+
+    fn on_progress(&mut self, progress: SeriesProgress) {
+        let revision = progress.revision;
+        let was_away = self.view.situation.with_untracked(|it| it.problem.as_ref().is_some_and(|it| it.status == 0));
+        self.view.situation.update(|situation| situation.learn(progress));
+        if was_away {
+            self.view.situation.update(|situation| situation.problem = None);
+            self.read_chart();
+        }
+        self.on_revision(revision);
+    }
+
+    /// Word from the server that the series is at this revision.
+    fn on_revision(&mut self, revision: u64) {
+        let held = self.held.as_ref().map(|held| held.revision);
+        if held.is_none_or(|held| revision > held) {
+            self.read_chart();
+        }
+    }
+
+    fn on_chart(&mut self, answer: ChartData) {
+        match absorb(self.held.as_ref(), answer) {
+            Absorbed::Hold { data, changed } => {
+                self.view.situation.update(|situation| {
+                    situation.problem = None;
+                    situation.confirmed = Some(data.revision);
+                    situation.gaps = data.gaps.len();
+                });
+                self.paint(&data, PaintedFrom::Server, changed != Changed::Bars(Default::default()));
+                self.save(&data, changed);
+                self.see_to_coverage(&data);
+                self.held = Some(data);
+            }
+            Absorbed::Reload => {
+                self.held = None;
+                self.forget();
+                self.is_outdated = true;
+            }
+        }
+    }
+
+    fn on_problem(&mut self, problem: Problem) {
+        self.view.situation.update(|situation| situation.problem = Some(problem));
+    }
+
+    /// Asks for chart data, now or once the question under way is answered.
+    fn read_chart(&mut self) {
+        if std::mem::replace(&mut self.is_reading, true) {
+            self.is_outdated = true;
+            return;
+        }
+        let (symbol, timeframe) = self.names();
+        let since = self.held.as_ref().map(|held| held.revision);
+        self.ask(async move { Answer::Chart(api::chart_data(symbol, timeframe, None, None, since).await) });
+    }
+
+    /// Asks once a visit; what was given up is asked for again by a new visit or Retry.
+    fn see_to_coverage(&mut self, data: &ChartData) {
+        let coverage = self.view.situation.with_untracked(|situation| situation.coverage);
+        if coverage != Coverage::Unknown {
+            return;
+        }
+        let next = if data.gaps.is_empty() { Coverage::Settled } else { Coverage::Asked };
+        self.view.situation.update(|situation| situation.coverage = next);
+        if next == Coverage::Asked {
+            let (symbol, timeframe) = self.names();
+            let visible = first_view(&self.series, data.window.end);
+            let (from, to) = (Some(visible.start.millis()), Some(visible.end.millis()));
+            self.ask(
+                async move { Answer::Coverage(api::ensure_coverage(symbol, timeframe, None, None, from, to).await) },
+            );
+        }
+    }
+
+    fn paint(&self, data: &ChartData, from: PaintedFrom, is_changed: bool) {
+        let known = self.view.drawing.with_untracked(|drawing| {
+            drawing.as_ref().filter(|it| !is_changed && it.series == self.series).map(|it| Arc::clone(&it.picture))
+        });
+        let picture = known.unwrap_or_else(|| Arc::new(picture(data)));
+        self.view.situation.update(|situation| situation.bars = picture.bars.len() as u64);
+        self.view.drawing.set(Some(Drawing {
+            series: self.series.clone(),
+            picture,
+            revision: data.revision,
+            window: data.window,
+            providers: data.providers.clone(),
+            synthetic: data.synthetic,
+            from,
+        }));
+    }
+
+    /// Saved by a task of its own, so that a switch of series does not cut a write in two.
+    fn save(&self, data: &ChartData, changed: Changed) {
+        if let Some(cache) = self.cache.clone() {
+            let data = data.clone();
+            spawn_local(async move { log_once(cache.write(&data, &changed, page::now_ms()).await) });
+        }
+    }
+
+    fn forget(&self) {
+        if let Some(cache) = self.cache.clone() {
+            let series = self.series.clone();
+            spawn_local(async move { log_once(cache.remove(&series).await) });
+        }
+    }
+
+    fn ask(&self, question: impl Future<Output = Answer> + 'static) {
+        self.questions.push(Box::pin(question));
+    }
+
+    fn names(&self) -> (String, String) {
+        (self.series.symbol.to_string(), self.series.timeframe.to_string())
+    }
+
+    fn link(&self) -> Link {
+        self.view.situation.with_untracked(|situation| situation.link)
+    }
+
+    fn set_link(&mut self, link: Link) {
+        if link == Link::Live {
+            self.timer = Fuse::terminated();
+            self.polls = 0;
+        }
+        if self.link() != link {
+            self.view.situation.update(|situation| situation.link = link);
+        }
+    }
+
+    fn wait_for_stream(&mut self) {
+        self.set_link(Link::Connecting);
+        self.timer = TimeoutFuture::new(PATIENCE_MS.min(self.poll_ms)).fuse();
+    }
+}
+
+/// A cache that fails fails often; once is enough to know.
+fn log_once(result: Result<(), CacheError>) {
+    static IS_LOGGED: AtomicBool = AtomicBool::new(false);
+    if let Err(error) = result
+        && !IS_LOGGED.swap(true, Ordering::Relaxed)
+    {
+        warn!("Bars can't be kept in this browser: {error}. Charts load from the server instead.");
+    }
+}

@@ -1,0 +1,380 @@
+//! What the page knows of the open series' hydration, and the banner that says it.
+
+use tidemark_market::SeriesProgress;
+
+use crate::problem::Problem;
+use crate::series::SeriesKey;
+use crate::text::counted;
+
+/// How news of the series reach the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    /// The event stream is being opened.
+    #[default]
+    Connecting,
+    /// The event stream is open.
+    Live,
+    /// It is not, and the page asks every so many milliseconds.
+    Polling {
+        /// Between two questions.
+        every_ms: u32,
+    },
+    /// The page has asked long enough.
+    Stopped,
+}
+
+/// Whether the missing part has been asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Coverage {
+    /// Not known yet whether anything is missing.
+    #[default]
+    Unknown,
+    /// Asked, not answered yet.
+    Asked,
+    /// Answered, or nothing was missing.
+    Settled,
+}
+
+/// Everything the banner is made of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Situation {
+    /// Bars on screen.
+    pub bars: u64,
+    /// The revision of the bars held; `None` while the server has not answered for them.
+    pub confirmed: Option<u64>,
+    /// How many gaps the last answer named.
+    pub gaps: usize,
+    /// Whether the missing part has been asked for.
+    pub coverage: Coverage,
+    /// The last known progress.
+    pub progress: Option<SeriesProgress>,
+    /// Whether the connection was lost since.
+    pub is_stale: bool,
+    /// The hydration that was seen at work during this visit.
+    pub watched: Option<u64>,
+    /// What went wrong with the last question.
+    pub problem: Option<Problem>,
+    /// How news arrive.
+    pub link: Link,
+}
+
+impl Situation {
+    /// Takes in a newer progress. An older one is passed over: an answer and an event can overtake each other. After a
+    /// lost connection everything is news, since the server may have come back with another database.
+    pub fn learn(&mut self, progress: SeriesProgress) {
+        let age = |it: &SeriesProgress| (it.hydration, it.revision, it.done());
+        let is_older = self.progress.as_ref().is_some_and(|known| age(&progress) < age(known));
+        let is_stale = std::mem::take(&mut self.is_stale);
+        if is_older && !is_stale {
+            return;
+        }
+        if progress.is_active() {
+            self.watched = Some(progress.hydration);
+        }
+        self.progress = Some(progress);
+    }
+
+    fn is_behind(&self) -> bool {
+        let told = self.progress.as_ref().map(|progress| progress.revision);
+        matches!((told, self.confirmed), (Some(told), Some(held)) if told > held)
+    }
+}
+
+/// The banner's state, as `data-state` tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BannerState {
+    /// No series.
+    Idle,
+    /// The first answer is awaited.
+    Loading,
+    /// Slices are on their way.
+    Hydrating,
+    /// All that can be had is here.
+    Done,
+    /// Something was given up.
+    Failed,
+    /// The event stream can't be had.
+    Polling,
+    /// The server can't be had.
+    Offline,
+    /// The address names no series.
+    Invalid,
+}
+
+impl BannerState {
+    /// Whether more bars are on their way.
+    #[must_use]
+    pub const fn is_waiting(self) -> bool {
+        matches!(self, Self::Loading | Self::Hydrating | Self::Polling)
+    }
+
+    /// The value of the attribute.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Loading => "loading",
+            Self::Hydrating => "hydrating",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Polling => "polling",
+            Self::Offline => "offline",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// What the banner shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Banner {
+    /// Decides its colour.
+    pub state: BannerState,
+    /// The main sentence.
+    pub text: String,
+    /// What else is to be said, a sentence each.
+    pub notes: Vec<String>,
+    /// The bar's length in percent; `None` where there is no bar.
+    pub percent: Option<u8>,
+    /// Whether the Retry button is there.
+    pub retry: bool,
+}
+
+impl Banner {
+    fn plain(state: BannerState, text: impl Into<String>) -> Self {
+        Self { state, text: text.into(), notes: Vec::new(), percent: None, retry: false }
+    }
+
+    /// For an address that names no series.
+    #[must_use]
+    pub fn invalid(problem: &Problem) -> Self {
+        Self::plain(BannerState::Invalid, problem.detail.clone())
+    }
+}
+
+/// The banner of this situation.
+#[must_use]
+pub fn banner(series: &SeriesKey, situation: &Situation) -> Banner {
+    let mut banner = told(series, situation);
+    match situation.link {
+        Link::Polling { every_ms } => {
+            if banner.state != BannerState::Offline {
+                banner.state = BannerState::Polling;
+            }
+            banner.notes.push(format!("Live updates can't be had; asking every {}.", seconds(every_ms)));
+        }
+        Link::Stopped => {
+            if banner.state != BannerState::Offline {
+                banner.state = BannerState::Failed;
+            }
+            banner.notes.push("Stopped asking. Retry to go on.".to_owned());
+            banner.retry = true;
+        }
+        Link::Connecting | Link::Live => {}
+    }
+    banner
+}
+
+fn told(series: &SeriesKey, situation: &Situation) -> Banner {
+    if let Some(problem) = &situation.problem {
+        return troubled(series, situation, problem);
+    }
+    if situation.confirmed.is_none() {
+        return Banner::plain(BannerState::Loading, format!("Loading {series} …"));
+    }
+    if situation.coverage == Coverage::Asked {
+        return Banner::plain(BannerState::Loading, format!("Asking for what is missing of {series} …"));
+    }
+    match &situation.progress {
+        Some(progress) if progress.is_active() || situation.is_behind() => hydrating(series, progress),
+        Some(progress) if progress.failed > 0 && situation.gaps > 0 => failed(series, progress),
+        _ => done(series, situation),
+    }
+}
+
+fn troubled(series: &SeriesKey, situation: &Situation, problem: &Problem) -> Banner {
+    let mut banner = if problem.status == 0 {
+        let shown = match situation.bars {
+            0 => format!("This browser has nothing stored of {series}."),
+            bars => format!("Showing the {} of {series} stored in this browser.", counted(bars, "bar")),
+        };
+        Banner::plain(BannerState::Offline, format!("The server can't be reached. {shown}"))
+    } else {
+        Banner::plain(BannerState::Failed, format!("{series}: {}", problem.detail))
+    };
+    banner.retry = problem.is_passing();
+    banner
+}
+
+fn hydrating(series: &SeriesKey, progress: &SeriesProgress) -> Banner {
+    let (done, total) = (progress.done(), progress.total());
+    let text = format!("Hydrating {series} … {} % ({done} of {total} slices)", progress.percent);
+    let mut banner = Banner::plain(BannerState::Hydrating, text);
+    banner.percent = Some(progress.percent);
+    if progress.rows_written > 0 {
+        banner.notes.push(format!("{} written.", counted(progress.rows_written, "bar")));
+    }
+    if progress.failed > 0 {
+        banner.notes.push(format!("{} given up.", counted(progress.failed.into(), "slice")));
+    }
+    banner.notes.extend(progress.waiting.clone());
+    banner
+}
+
+fn failed(series: &SeriesKey, progress: &SeriesProgress) -> Banner {
+    let (failed, total) = (progress.failed, progress.total());
+    let mut banner =
+        Banner::plain(BannerState::Failed, format!("{series}: {failed} of {total} slices could not be fetched."));
+    banner.notes.extend(progress.failure.as_ref().map(|failure| failure.message.clone()));
+    banner.retry = true;
+    banner
+}
+
+fn done(series: &SeriesKey, situation: &Situation) -> Banner {
+    let added = situation
+        .progress
+        .as_ref()
+        .filter(|progress| situation.watched == Some(progress.hydration) && progress.rows_written > 0)
+        .map(|progress| format!("Added {}. ", counted(progress.rows_written, "bar")))
+        .unwrap_or_default();
+    let bars = counted(situation.bars, "bar");
+    if situation.gaps == 0 {
+        return Banner::plain(BannerState::Done, format!("{added}{series} is up to date: {bars}"));
+    }
+    let mut banner = Banner::plain(BannerState::Done, format!("{added}{series}: {bars}"));
+    banner.notes.push(format!("{} of the window is not fetched yet.", counted(situation.gaps as u64, "part")));
+    banner.retry = true;
+    banner
+}
+
+fn seconds(millis: u32) -> String {
+    if millis.is_multiple_of(1_000) { format!("{} s", millis / 1_000) } else { format!("{millis} ms") }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidemark_market::progress::RunFailure;
+    use tidemark_market::{TimeRange, Timestamp};
+
+    use super::*;
+
+    fn series() -> SeriesKey {
+        SeriesKey::parse("AAPL", "h1").unwrap()
+    }
+
+    fn at_rest() -> Situation {
+        Situation {
+            bars: 1_234,
+            confirmed: Some(7),
+            coverage: Coverage::Settled,
+            link: Link::Live,
+            ..Default::default()
+        }
+    }
+
+    fn halfway() -> SeriesProgress {
+        SeriesProgress {
+            revision: 7,
+            hydration: 2,
+            queued: 30,
+            running: 3,
+            success: 27,
+            percent: 45,
+            rows_written: 420,
+            ..Default::default()
+        }
+    }
+
+    fn ended() -> SeriesProgress {
+        SeriesProgress { queued: 0, running: 0, success: 60, percent: 100, ..halfway() }
+    }
+
+    fn said(situation: &Situation) -> (&'static str, String) {
+        let banner = banner(&series(), situation);
+        (banner.state.as_str(), [vec![banner.text], banner.notes].concat().join(" "))
+    }
+
+    #[test]
+    fn a_visit_from_loading_to_the_result() {
+        let mut now = Situation::default();
+        assert_eq!(said(&now), ("loading", "Loading AAPL h1 …".to_owned()));
+        now = Situation { gaps: 3, bars: 0, ..at_rest() };
+        now.learn(halfway());
+        let text = "Hydrating AAPL h1 … 45 % (27 of 60 slices) 420 bars written.".to_owned();
+        assert_eq!(said(&now), ("hydrating", text));
+        now.learn(ended());
+        (now.gaps, now.bars) = (0, 420);
+        assert_eq!(said(&now), ("done", "Added 420 bars. AAPL h1 is up to date: 420 bars".to_owned()));
+    }
+
+    #[test]
+    fn a_series_that_was_complete_is_up_to_date() {
+        let mut now = at_rest();
+        assert_eq!(said(&now), ("done", "AAPL h1 is up to date: 1,234 bars".to_owned()));
+        now.learn(ended());
+        assert_eq!(said(&now).1, "AAPL h1 is up to date: 1,234 bars", "an old hydration is not this visit's");
+    }
+
+    #[test]
+    fn the_last_bars_are_awaited_before_the_result_is_told() {
+        let mut now = at_rest();
+        now.learn(SeriesProgress { revision: 8, ..ended() });
+        assert_eq!(said(&now).0, "hydrating");
+    }
+
+    #[test]
+    fn a_slice_given_up_is_told_with_its_reason_and_retry() {
+        let slice = TimeRange { start: Timestamp(0), end: Timestamp(1) };
+        let message = "The provider answered 500 five times. Retry later.".to_owned();
+        let failure = Some(RunFailure { code: "provider_error".to_owned(), message, slice });
+        let mut now = Situation { gaps: 1, ..at_rest() };
+        now.learn(SeriesProgress { success: 59, failed: 1, failure, ..ended() });
+        let text = "AAPL h1: 1 of 60 slices could not be fetched. The provider answered 500 five times. Retry later.";
+        assert_eq!(said(&now), ("failed", text.to_owned()));
+        assert!(banner(&series(), &now).retry);
+        now.coverage = Coverage::Asked;
+        assert_eq!(said(&now).0, "loading", "once asked again, the old failure is gone");
+    }
+
+    #[test]
+    fn a_queue_that_is_held_back_says_why() {
+        let mut now = at_rest();
+        now.learn(SeriesProgress { waiting: Some("Polygon allows 5 requests a minute.".to_owned()), ..halfway() });
+        assert!(said(&now).1.ends_with("Polygon allows 5 requests a minute."));
+    }
+
+    #[test]
+    fn without_a_server_the_page_says_what_it_shows() {
+        let problem = Some(Problem::unreachable("gone"));
+        let mut now = Situation { problem, confirmed: None, ..at_rest() };
+        let text = "The server can't be reached. Showing the 1,234 bars of AAPL h1 stored in this browser.";
+        assert_eq!(said(&now), ("offline", text.to_owned()));
+        now.bars = 0;
+        assert!(said(&now).1.ends_with("This browser has nothing stored of AAPL h1."));
+        assert!(banner(&series(), &now).retry);
+    }
+
+    #[test]
+    fn polling_and_its_end_are_told_beside_the_state() {
+        let mut now = Situation { link: Link::Polling { every_ms: 15_000 }, ..at_rest() };
+        let text = "AAPL h1 is up to date: 1,234 bars Live updates can't be had; asking every 15 s.";
+        assert_eq!(said(&now), ("polling", text.to_owned()));
+        now.link = Link::Stopped;
+        assert!(said(&now).1.ends_with("Stopped asking. Retry to go on."));
+        assert!(banner(&series(), &now).retry);
+    }
+
+    #[test]
+    fn an_older_progress_is_passed_over_unless_the_connection_was_lost() {
+        let mut now = at_rest();
+        now.learn(ended());
+        now.learn(halfway());
+        assert_eq!(now.progress, Some(ended()), "the answer that was overtaken by an event");
+        now.learn(SeriesProgress { hydration: 1, revision: 9, ..ended() });
+        assert_eq!(now.progress, Some(ended()));
+        let fresh = SeriesProgress { revision: 1, hydration: 1, ..ended() };
+        now.is_stale = true;
+        now.learn(fresh.clone());
+        assert_eq!(now.progress, Some(fresh));
+        assert!(!now.is_stale);
+    }
+}

@@ -1,0 +1,54 @@
+//! Numbers as the page writes them.
+
+/// `1234567` as `1,234,567`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 bar`, `2 bars`, `1,234 bars`.
+#[must_use]
+pub fn counted(number: u64, one: &str) -> String {
+    format!("{} {one}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// A price with as many decimals as its size calls for: 2 from one unit on, more below.
+#[must_use]
+pub fn price(value: f64) -> String {
+    let decimals = match value.abs() {
+        size if size >= 1.0 || size == 0.0 => 2,
+        size if size >= 0.01 => 4,
+        _ => 8,
+    };
+    format!("{value:.decimals$}")
+}
+
+/// A volume in short: `950`, `12.3K`, `4.56M`.
+#[must_use]
+pub fn volume(value: f64) -> String {
+    [(1e9, "B"), (1e6, "M"), (1e3, "K")]
+        .into_iter()
+        .find(|(unit, _)| value >= *unit)
+        .map_or_else(|| format!("{value:.0}"), |(unit, name)| format!("{:.2}{name}", value / unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_easily() {
+        assert_eq!([0, 12, 999, 1_000, 1_234_567].map(grouped), ["0", "12", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 1, 1_234].map(|n| counted(n, "bar")), ["0 bars", "1 bar", "1,234 bars"]);
+        assert_eq!([190.123, 0.1234, 0.000_012_34].map(price), ["190.12", "0.1234", "0.00001234"]);
+        assert_eq!([950.0, 12_345.0, 4_560_000.0].map(volume), ["950", "12.35K", "4.56M"]);
+    }
+}

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Measures a release build and writes bench/RESULTS.md. Start it with `make bench`, which builds what it needs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --release -p tidemark-simulator
+export TIDEMARK_PROFILE=release
+env -u DATABASE_URL -u TIDEMARK_DATA_DIR target/release/tidemark postgres -- npx --prefix end2end playwright test --config end2end/bench.config.ts
+cat bench/RESULTS.md

@@ -1,0 +1,103 @@
+//! What can be set, from the command line or the environment. The README's table is made of these lines.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::providers::ApiKey;
+
+/// Keeps OHLCV bars complete and charts them.
+#[derive(Debug, Parser)]
+#[command(name = "tidemark", version, about)]
+pub struct Cli {
+    /// What to do; `serve` where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What every command needs to find the database.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// What `serve` can be told.
+    #[command(flatten)]
+    pub serve: ServeConfig,
+}
+
+/// What `tidemark` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the page, work the queue and keep the clock (the default).
+    Serve,
+    /// Do now what the clock does each minute: expired leases and periodic definitions.
+    Tick,
+    /// Run a command with DATABASE_URL set to a private Postgres, which is stopped after it.
+    Postgres {
+        /// The command and its arguments.
+        #[arg(trailing_var_arg = true, required = true)]
+        command: Vec<String>,
+    },
+}
+
+/// Which database.
+#[derive(Clone, Debug, Args)]
+pub struct DatabaseConfig {
+    /// The database to use. Without it a private Postgres is started.
+    #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Where the private Postgres keeps its data. Default: the user's data directory, or /var/lib/tidemark for root.
+    #[arg(long, env = "TIDEMARK_DATA_DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+    /// The most connections one process holds.
+    #[arg(long, env = "TIDEMARK_DATABASE_CONNECTIONS", default_value_t = 12, global = true)]
+    pub database_connections: u32,
+}
+
+/// How to serve.
+#[derive(Clone, Debug, Args)]
+pub struct ServeConfig {
+    /// Where to listen. LEPTOS_SITE_ADDR, which cargo-leptos sets, is read too.
+    #[arg(long, env = "TIDEMARK_ADDR", global = true)]
+    pub addr: Option<SocketAddr>,
+    /// How many slices are fetched at once.
+    #[arg(long, env = "TIDEMARK_WORKERS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256), global = true)]
+    pub workers: u16,
+    /// How long a worker may be silent before its slice is given to another, in seconds.
+    #[arg(long, env = "TIDEMARK_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..=3600), global = true)]
+    pub lease_seconds: u32,
+    /// How long the first retry of a slice waits, in milliseconds; it doubles with each further one.
+    #[arg(long, env = "TIDEMARK_RETRY_MS", default_value_t = 1_000, global = true)]
+    pub retry_ms: u64,
+    /// How long one request to a provider may take in all, in seconds.
+    #[arg(long, env = "TIDEMARK_PROVIDER_TIMEOUT_SECONDS", default_value_t = 60, global = true)]
+    pub provider_timeout_seconds: u64,
+    /// Key for Polygon (historical bars, crypto).
+    #[arg(long, env = "POLYGON_API_KEY", global = true, hide_env_values = true, value_parser = read_key)]
+    pub polygon_api_key: Option<ApiKey>,
+    /// Where Polygon is.
+    #[arg(long, env = "POLYGON_BASE_URL", default_value = "https://api.polygon.io", global = true)]
+    pub polygon_base_url: String,
+    /// Token for Tradier (intraday bars).
+    #[arg(long, env = "TRADIER_ACCESS_TOKEN", global = true, hide_env_values = true, value_parser = read_key)]
+    pub tradier_access_token: Option<ApiKey>,
+    /// Where Tradier is; https://sandbox.tradier.com for a sandbox token.
+    #[arg(long, env = "TRADIER_BASE_URL", default_value = "https://api.tradier.com", global = true)]
+    pub tradier_base_url: String,
+    /// Token that operator endpoints ask for. Without it they answer this machine only.
+    #[arg(long, env = "TIDEMARK_OPERATOR_TOKEN", global = true, hide_env_values = true, value_parser = read_key)]
+    pub operator_token: Option<ApiKey>,
+    /// Origins whose pages may use this server (a page built by trunk and served from elsewhere), comma-separated.
+    #[arg(long, env = "TIDEMARK_ALLOWED_ORIGINS", value_delimiter = ',', global = true)]
+    pub allowed_origins: Vec<String>,
+}
+
+fn read_key(text: &str) -> Result<ApiKey, std::convert::Infallible> {
+    Ok(ApiKey::from(text.to_owned()))
+}
+
+impl ServeConfig {
+    /// How long a claim lasts without a sign of life.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds.into())
+    }
+}

@@ -1,0 +1,65 @@
+//! Every statement the server sends, each a function with values in and out.
+//!
+//! What must hold together is done by the database's own functions (`migrations/`); the statements here call them. Text
+//! is checked against the schema when the crate is compiled (`.sqlx`, renewed by `scripts/sqlx-prepare.sh`).
+
+pub mod bars;
+pub mod budgets;
+pub mod instruments;
+pub mod periodic;
+pub mod progress;
+pub mod queue;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use sqlx::postgres::types::PgRange;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tidemark_market::{TimeRange, Timestamp};
+
+use crate::error::Error;
+
+/// The migrations, compiled in.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// A pool on a migrated database.
+///
+/// # Errors
+/// Where the database can't be reached or a migration fails.
+pub async fn connect(url: &str, connections: u32) -> Result<PgPool, sqlx::Error> {
+    let options: PgConnectOptions = url.parse()?;
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(std::time::Duration::from_secs(5))
+        .connect_with(options.application_name("tidemark"))
+        .await?;
+    MIGRATIONS.run(&pool).await?;
+    Ok(pool)
+}
+
+/// The database's form of a time. Times come from checked windows and validated bars, which lie in the years it knows;
+/// what does not is held at its ends.
+#[must_use]
+pub fn to_utc(at: Timestamp) -> DateTime<Utc> {
+    at.to_datetime().unwrap_or(if at.0 < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC })
+}
+
+fn to_pg_range(range: TimeRange) -> PgRange<DateTime<Utc>> {
+    PgRange::from(to_utc(range.start)..to_utc(range.end))
+}
+
+fn from_pg_range(range: &PgRange<DateTime<Utc>>) -> Result<TimeRange, Error> {
+    use std::ops::Bound::{Excluded, Included};
+    match (range.start, range.end) {
+        (Included(start), Excluded(end)) => Ok(TimeRange { start: start.into(), end: end.into() }),
+        _ => Err(Error::Corrupt { what: "time range", value: format!("{range:?}") }),
+    }
+}
+
+/// The text of a multirange: `{[a,b),[c,d)}`. sqlx has no type for it.
+fn to_multirange(ranges: &[TimeRange]) -> String {
+    let ranges: Vec<_> = ranges
+        .iter()
+        .map(|range| format!("[\"{}\",\"{}\")", to_utc(range.start).to_rfc3339(), to_utc(range.end).to_rfc3339()))
+        .collect();
+    format!("{{{}}}", ranges.join(","))
+}

@@ -1,0 +1,107 @@
+//! How far a series' hydration is.
+
+use sqlx::PgPool;
+use tidemark_app::backend::SeriesKey;
+use tidemark_market::SeriesProgress;
+use tidemark_market::progress::{RunFailure, RunProgress};
+
+use super::from_pg_range;
+use crate::error::Error;
+
+/// The most runs a listener is told of one by one. Counts are always whole.
+const RUNS_TOLD: i64 = 100;
+
+/// The state of the series' current hydration; all zero for a series nobody asked for yet. Rests on
+/// job_runs_hydration.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn of_series(pool: &PgPool, series: &SeriesKey) -> Result<SeriesProgress, Error> {
+    let row = sqlx::query!(
+        r#"select s.revision, s.hydration,
+            count(*) filter (where r.status = 'queued') as "queued!",
+            count(*) filter (where r.status = 'running') as "running!",
+            count(*) filter (where r.status = 'success') as "success!",
+            count(*) filter (where r.status = 'failed') as "failed!",
+            count(*) filter (where r.status = 'cancelled') as "cancelled!",
+            coalesce(sum(r.rows_written), 0)::bigint as "rows_written!",
+            coalesce(floor(avg(case when r.status in ('queued', 'running') then r.progress else 100 end)), 100)::int
+                as "percent!",
+            coalesce(array_agg(distinct r.provider) filter (where r.attempt > 0), '{}') as "providers!",
+            (select f.error_code || E'\n' || f.error_message from job_runs f
+             where f.series_id = s.id and f.hydration = s.hydration and f.status = 'failed'
+             order by f.finished_at desc limit 1) as failure,
+            (select f.slice from job_runs f
+             where f.series_id = s.id and f.hydration = s.hydration and f.status = 'failed'
+             order by f.finished_at desc limit 1) as failed_slice,
+            (select coalesce(b.reason, w.error_message) from job_runs w
+             left join provider_budgets b on b.provider = w.provider and b.blocked_until > now()
+             where w.series_id = s.id and w.hydration = s.hydration and w.status = 'queued'
+               and (b.provider is not null or w.error_message is not null)
+             order by b.provider is null, w.updated_at desc limit 1) as waiting
+        from series s left join job_runs r on r.series_id = s.id and r.hydration = s.hydration
+        where s.symbol = $1 and s.timeframe = $2
+        group by s.id"#,
+        series.symbol.as_str(),
+        series.timeframe.as_str()
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(SeriesProgress::default()) };
+    let failure = match (row.failure, row.failed_slice) {
+        (Some(text), Some(slice)) => {
+            let (code, message) = text.split_once('\n').unwrap_or(("unexpected", &text));
+            Some(RunFailure { code: code.to_owned(), message: message.to_owned(), slice: from_pg_range(&slice)? })
+        }
+        _ => None,
+    };
+    Ok(SeriesProgress {
+        revision: row.revision.unsigned_abs(),
+        hydration: row.hydration.unsigned_abs(),
+        queued: count(row.queued),
+        running: count(row.running),
+        success: count(row.success),
+        failed: count(row.failed),
+        cancelled: count(row.cancelled),
+        rows_written: row.rows_written.unsigned_abs(),
+        percent: u8::try_from(row.percent.clamp(0, 100)).unwrap_or(100),
+        providers: row.providers,
+        failure,
+        waiting: row.waiting,
+    })
+}
+
+/// The runs of the series' current hydration that changed last.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn recent_runs(pool: &PgPool, series: &SeriesKey) -> Result<Vec<RunProgress>, Error> {
+    let rows = sqlx::query!(
+        "select r.id, r.slice, r.status, r.progress, r.attempt, r.rows_written, r.provider
+         from job_runs r join series s on s.id = r.series_id and s.hydration = r.hydration
+         where s.symbol = $1 and s.timeframe = $2 and r.attempt > 0
+         order by r.updated_at desc limit $3",
+        series.symbol.as_str(),
+        series.timeframe.as_str(),
+        RUNS_TOLD
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(RunProgress {
+                run: row.id,
+                slice: from_pg_range(&row.slice)?,
+                status: row.status,
+                percent: u8::try_from(row.progress).unwrap_or(0),
+                attempt: u32::try_from(row.attempt).unwrap_or(0),
+                rows_written: u64::try_from(row.rows_written).unwrap_or(0),
+                provider: Some(row.provider),
+            })
+        })
+        .collect()
+}
+
+fn count(value: i64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}

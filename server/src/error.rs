@@ -1,0 +1,69 @@
+//! What can go wrong inside, and the one place that says what the outside is told of it.
+
+use thiserror::Error;
+use tidemark_app::problem::Problem;
+use tidemark_market::slicing::WindowError;
+
+use crate::providers::ProviderError;
+
+/// Why a request could not be served.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The asked window makes no sense.
+    #[error(transparent)]
+    Window(#[from] WindowError),
+    /// No provider knows the symbol.
+    #[error("No provider knows {0}. Check the spelling; crypto pairs are written like X:BTCUSD.")]
+    UnknownSymbol(String),
+    /// No provider is set up for such an instrument.
+    #[error("No provider is set up for {0}. See the README's section on real keys.")]
+    NoProvider(String),
+    /// A provider had to be asked and could not answer.
+    #[error("{symbol} is new here, and {provider} could not be asked whether it exists: {source}")]
+    Unverified {
+        /// The symbol asked for.
+        symbol: String,
+        /// Who was asked.
+        provider: String,
+        /// What it answered.
+        source: ProviderError,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// A stored value is not what this version writes.
+    #[error("the database holds a {what} that this version can't read: {value}")]
+    Corrupt {
+        /// What kind of value.
+        what: &'static str,
+        /// The value.
+        value: String,
+    },
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Window(_) => Self::new(400, "bad_range", "That range makes no sense", error.to_string()),
+            Error::UnknownSymbol(_) => Self::new(404, "unknown_symbol", "Unknown symbol", error.to_string()),
+            Error::NoProvider(_) => Self::new(422, "no_provider", "No provider for this symbol", error.to_string()),
+            Error::Unverified { .. } => {
+                tracing::warn!(%error, "a new symbol could not be checked");
+                Self::new(503, "provider_unavailable", "The provider can't be asked now", error.to_string())
+            }
+            Error::Database(source) => {
+                tracing::error!(error = %source, "the database failed");
+                Self::new(
+                    503,
+                    "storage_unavailable",
+                    "The store can't be reached",
+                    "The server can't reach its database. It tries again by itself; what the page shows stays as it is.",
+                )
+            }
+            Error::Corrupt { .. } => {
+                tracing::error!(%error, "a stored value can't be read");
+                Self::new(500, "unexpected", "Something unexpected went wrong", error.to_string())
+            }
+        }
+    }
+}

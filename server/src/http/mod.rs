@@ -1,0 +1,131 @@
+//! The way in: the HTTP API for tools, the event stream, operator endpoints, and the page.
+
+mod bars;
+mod events;
+mod hydrate;
+mod operator;
+mod problem;
+mod series;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use leptos::config::LeptosOptions;
+use leptos::prelude::provide_context;
+use leptos_axum::{LeptosRoutes, generate_route_list};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tidemark_app::{App, shell};
+use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::events::EventHub;
+use crate::providers::ApiKey;
+use crate::service::{Service, as_backend};
+
+/// The largest request body that is read, in bytes. No request has use for more.
+const MAX_BODY: usize = 64 * 1024;
+
+/// What handlers work with.
+#[derive(Clone, FromRef)]
+pub struct AppState {
+    /// Answers.
+    pub service: Arc<Service>,
+    /// Tells of changes.
+    pub hub: EventHub,
+    /// Counts.
+    pub metrics: PrometheusHandle,
+    /// How the page is rendered.
+    pub leptos: LeptosOptions,
+    /// Asked of operators; where `None`, only this machine is one.
+    pub operator_token: Option<Arc<ApiKey>>,
+    /// Ends event streams when the process is to stop.
+    pub shutdown: CancellationToken,
+}
+
+/// The whole site. Pages served from `allowed_origins` may use it too.
+pub fn router(state: AppState, allowed_origins: &[String]) -> Router {
+    let service = Arc::clone(&state.service);
+    let options = state.leptos.clone();
+    let page_shell = move || shell(options.clone());
+    let page = Router::new()
+        .leptos_routes_with_context(
+            &state,
+            generate_route_list(App),
+            move || provide_context(as_backend(&service)),
+            page_shell,
+        )
+        .fallback(leptos_axum::file_and_error_handler::<AppState, _>(shell));
+    Router::new()
+        .nest("/api/v1", tools())
+        .route("/healthz", get(health))
+        .route("/metrics", get(|State(metrics): State<PrometheusHandle>| async move { metrics.render() }))
+        .route("/docs/errors", get(|| async { include_str!("../../../docs/errors.md") }))
+        .merge(page)
+        .layer(middleware::from_fn(cache_policy))
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(problem::as_problem))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(Extension(MAX_BODY))
+        .layer(middleware::from_fn(refuse_large_bodies))
+        .layer(cors(allowed_origins))
+        .with_state(state)
+}
+
+fn tools() -> Router<AppState> {
+    Router::new()
+        .route("/bars", get(bars::read))
+        .route("/progress", get(hydrate::progress))
+        .route("/hydrate", post(hydrate::hydrate))
+        .route("/events", get(events::stream))
+        .route("/operator/tick", post(operator::tick))
+        .fallback(|| async { StatusCode::NOT_FOUND })
+}
+
+/// 200 where requests can be served: the database answers.
+async fn health(State(service): State<Arc<Service>>) -> Response {
+    let asked = tokio::time::timeout(Duration::from_secs(2), sqlx::query("select 1").execute(&service.pool)).await;
+    match asked {
+        Ok(Ok(_)) => "ok".into_response(),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "The database does not answer.").into_response(),
+    }
+}
+
+/// Bodies that announce more than [`MAX_BODY`] are refused unread, whichever handler they are for.
+async fn refuse_large_bodies(request: Request, next: Next) -> Response {
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: usize| length > MAX_BODY) {
+        return problem::too_large(MAX_BODY).into_response();
+    }
+    next.run(request).await
+}
+
+/// What is fetched under a name that changes with its content is kept for ever; the rest is asked for each time.
+async fn cache_policy(request: Request, next: Next) -> Response {
+    let is_page_data = request.uri().path().starts_with("/api/");
+    let mut response = next.run(request).await;
+    if is_page_data {
+        response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    } else {
+        response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    }
+    response
+}
+
+fn cors(allowed_origins: &[String]) -> CorsLayer {
+    let origins = allowed_origins.iter().filter_map(|origin| origin.parse().ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([axum::http::Method::GET, axum::http::Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::ACCEPT])
+}
+
+/// Who is asking.
+type Peer = axum::extract::ConnectInfo<SocketAddr>;

@@ -1,0 +1,141 @@
+//! What can go wrong at a provider, and the one place that decides what an HTTP status or a broken connection means.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use thiserror::Error;
+
+use super::Allowance;
+
+/// What to do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// It may pass: ask again after a while.
+    Transient,
+    /// Too many requests: ask again when the provider says so.
+    Throttled,
+    /// It will not pass by itself: the same request fails the same way.
+    Permanent,
+    /// The key's plan does not hold this; another provider may.
+    Plan,
+}
+
+/// Why a provider did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct ProviderError {
+    /// What to do about it.
+    pub class: ErrorClass,
+    /// Stable, such as `provider_timeout`.
+    pub code: &'static str,
+    /// A sentence or two for the reader: what happened, to what, what to do. Holds no key and no URL.
+    pub message: String,
+    /// How long the provider asks to be left alone, at most a day.
+    pub retry_after: Option<Duration>,
+    /// What it said of its rate limit along with the error.
+    pub allowance: Option<Allowance>,
+}
+
+/// The kinds of errors; each has one class, code and advice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    Unreachable,
+    Timeout,
+    ServerError,
+    Throttled,
+    Unauthorized,
+    Plan,
+    Malformed,
+    TooLarge,
+    BadRequest,
+    SymbolUnknown,
+}
+
+impl Failure {
+    pub(super) const fn class(self) -> ErrorClass {
+        match self {
+            Self::Unreachable | Self::Timeout | Self::ServerError | Self::Malformed => ErrorClass::Transient,
+            Self::Throttled => ErrorClass::Throttled,
+            Self::Unauthorized | Self::TooLarge | Self::BadRequest | Self::SymbolUnknown => ErrorClass::Permanent,
+            Self::Plan => ErrorClass::Plan,
+        }
+    }
+
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Self::Unreachable => "provider_unreachable",
+            Self::Timeout => "provider_timeout",
+            Self::ServerError => "provider_server_error",
+            Self::Throttled => "provider_throttled",
+            Self::Unauthorized => "provider_unauthorized",
+            Self::Plan => "provider_plan",
+            Self::Malformed => "provider_malformed",
+            Self::TooLarge => "provider_too_large",
+            Self::BadRequest => "provider_bad_request",
+            Self::SymbolUnknown => "symbol_unknown",
+        }
+    }
+
+    pub(super) const fn advice(self) -> &'static str {
+        match self {
+            Self::Unreachable => "Check the network and the provider's base URL, then try again.",
+            Self::Timeout | Self::ServerError | Self::Malformed => "Try again in a while.",
+            Self::Throttled => "Try again when its limit has been reset.",
+            Self::Unauthorized => "Check the provider's key in the configuration.",
+            Self::Plan => "Ask for what the plan includes, or use a key of a larger plan.",
+            Self::TooLarge => "Ask for a shorter slice, or raise the limit.",
+            Self::BadRequest => "Check the symbol, the range and the provider's base URL.",
+            Self::SymbolUnknown => "Check the spelling of the symbol.",
+        }
+    }
+
+    /// Of a status that is no success. Redirects are not followed: a key goes to the configured host alone.
+    pub(super) fn of_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            401 | 407 => Self::Unauthorized,
+            402 | 403 => Self::Plan,
+            408 => Self::Timeout,
+            429 => Self::Throttled,
+            500.. => Self::ServerError,
+            _ => Self::BadRequest,
+        }
+    }
+
+    /// Of a request that got no answer, or a part of one.
+    pub(super) fn of_transport(error: &reqwest::Error) -> Self {
+        if error.is_connect() {
+            Self::Unreachable
+        } else if error.is_timeout() {
+            Self::Timeout
+        } else if error.is_body() || error.is_decode() {
+            Self::Malformed
+        } else if error.is_builder() {
+            Self::BadRequest
+        } else {
+            Self::Unreachable
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_decides_what_happens_next() {
+        for (status, code, class) in [
+            (400, "provider_bad_request", ErrorClass::Permanent),
+            (301, "provider_bad_request", ErrorClass::Permanent),
+            (401, "provider_unauthorized", ErrorClass::Permanent),
+            (403, "provider_plan", ErrorClass::Plan),
+            (408, "provider_timeout", ErrorClass::Transient),
+            (429, "provider_throttled", ErrorClass::Throttled),
+            (500, "provider_server_error", ErrorClass::Transient),
+            (503, "provider_server_error", ErrorClass::Transient),
+            (599, "provider_server_error", ErrorClass::Transient),
+        ] {
+            let failure = Failure::of_status(StatusCode::from_u16(status).unwrap());
+            assert_eq!((failure.code(), failure.class()), (code, class), "{status}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Polygon.io, also known as Massive: aggregates of stocks and crypto pairs, adjusted for splits.
+//!
+//! What is particular: volumes come in exponent form; an answer without bars has no `results`; a range is widened to
+//! whole windows, so bars outside the slice are trimmed here; `next_url` names a host and lacks the key; errors speak
+//! in `error` or in `message`. Stocks come with extended hours, and the hour bar of 09:00 in New York mixes both.
+//! Where its 4-hour windows begin is not told; ours count from the exchange's midnight, so h4 is built from hour bars.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tidemark_market::{AssetClass, Symbol, TimeRange, Timeframe, Timestamp};
+
+use super::error::{Failure, ProviderError};
+use super::http::{Complaint, Http, HttpSettings, SettingsError};
+use super::rows::{Columns, Rows, integer, not};
+use super::{FetchRequest, Fetched, Listing, Provider};
+
+/// Base bars a page may be made of; the most that is allowed.
+const PAGE_LIMIT: &str = "50000";
+
+/// More pages than any slice needs: a chain of links that is longer never ends.
+const MAX_PAGES: u32 = 200;
+
+const COLUMNS: Columns = Columns {
+    time: |row| integer(row, "t").map(Timestamp),
+    open: "o",
+    high: "h",
+    low: "l",
+    close: "c",
+    volume: "v",
+    vwap: "vw",
+    trades: "n",
+};
+
+/// The adapter.
+pub struct Polygon {
+    http: Http,
+}
+
+impl Polygon {
+    /// An adapter that asks nothing yet.
+    ///
+    /// # Errors
+    /// Where no request can be made with these settings.
+    pub fn new(settings: HttpSettings) -> Result<Self, SettingsError> {
+        Ok(Self { http: Http::new(settings, complaint)? })
+    }
+}
+
+#[async_trait]
+impl Provider for Polygon {
+    fn name(&self) -> &str {
+        self.http.name()
+    }
+
+    fn is_synthetic(&self) -> bool {
+        self.http.is_synthetic()
+    }
+
+    fn supports(&self, class: AssetClass, _timeframe: Timeframe) -> bool {
+        matches!(class, AssetClass::Equity | AssetClass::Crypto)
+    }
+
+    async fn fetch(
+        &self,
+        request: &FetchRequest,
+        progress: &(dyn Fn(u8) + Send + Sync),
+    ) -> Result<Fetched, ProviderError> {
+        let subject = request.to_string();
+        let malformed = |detail: String| self.http.error(Failure::Malformed, &subject, &detail);
+        let mut rows = Rows::default();
+        let mut fetched =
+            Fetched { bars: Vec::new(), adjusted: true, allowance: None, requests: 0, unreadable_rows: Vec::new() };
+        let mut asked = HashSet::new();
+        let mut next = Some(self.http.url(&aggregates_path(request), &AGGREGATES_QUERY));
+        while let Some(url) = next {
+            if fetched.requests == MAX_PAGES || !asked.insert(url.clone()) {
+                return Err(malformed(format!("its pages do not end ({} were read)", fetched.requests)));
+            }
+            let answer = self.http.get(url, &subject).await?;
+            let page = Page::read(&answer.body, &request.symbol).map_err(&malformed)?;
+            rows.read(page.rows, &COLUMNS);
+            fetched.requests += 1;
+            fetched.allowance = answer.allowance;
+            fetched.adjusted &= page.adjusted;
+            next = page
+                .next
+                .map(|link| self.http.follow(link).ok_or_else(|| malformed(NO_LINK.to_owned())))
+                .transpose()?;
+            progress(if next.is_none() { 100 } else { percent(&rows, request.slice) });
+        }
+        if let Some(ruin) = rows.ruin() {
+            return Err(malformed(ruin));
+        }
+        rows.trim(request);
+        if request.timeframe != asked_timeframe(request.timeframe) {
+            rows.coarsen(asked_timeframe(request.timeframe), request);
+        }
+        Ok(Fetched { bars: rows.bars, unreadable_rows: rows.notes, ..fetched })
+    }
+
+    async fn knows(&self, symbol: &Symbol) -> Result<Option<Listing>, ProviderError> {
+        let subject = format!("The listing of {symbol}");
+        let url = self.http.url(&format!("/v3/reference/tickers/{symbol}"), &[]);
+        match self.http.get(url, &subject).await {
+            Ok(answer) => {
+                listing(&answer.body).map(Some).map_err(|detail| self.http.error(Failure::Malformed, &subject, &detail))
+            }
+            Err(error) if error.code == Failure::SymbolUnknown.code() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+const AGGREGATES_QUERY: [(&str, &str); 3] = [("adjusted", "true"), ("sort", "asc"), ("limit", PAGE_LIMIT)];
+
+const NO_LINK: &str = "its link to the next page can't be read";
+
+/// The last millisecond counts as asked for.
+fn aggregates_path(request: &FetchRequest) -> String {
+    let (multiplier, timespan) = window(request.timeframe);
+    let TimeRange { start, end } = request.slice;
+    let (from, to) = (start.millis(), end.plus(-1).millis());
+    format!("/v2/aggs/ticker/{}/range/{multiplier}/{timespan}/{from}/{to}", request.symbol)
+}
+
+const fn window(timeframe: Timeframe) -> (u8, &'static str) {
+    match timeframe {
+        Timeframe::M1 => (1, "minute"),
+        Timeframe::M5 => (5, "minute"),
+        Timeframe::M15 => (15, "minute"),
+        Timeframe::M30 => (30, "minute"),
+        Timeframe::H1 | Timeframe::H4 => (1, "hour"),
+        Timeframe::D1 => (1, "day"),
+        Timeframe::W1 => (1, "week"),
+    }
+}
+
+/// The timeframe that [`window`] asks for.
+const fn asked_timeframe(timeframe: Timeframe) -> Timeframe {
+    match timeframe {
+        Timeframe::H4 => Timeframe::H1,
+        other => other,
+    }
+}
+
+/// How far into the slice the newest bar lies; the last page is still to come.
+fn percent(rows: &Rows, slice: TimeRange) -> u8 {
+    let last = rows.bars.last().map_or(slice.start, |bar| bar.ts);
+    let done = last.0.saturating_sub(slice.start.0).saturating_mul(100) / slice.millis().max(1);
+    u8::try_from(done.clamp(0, 99)).unwrap_or(99)
+}
+
+struct Page<'a> {
+    rows: &'a [Value],
+    adjusted: bool,
+    next: Option<&'a str>,
+}
+
+impl<'a> Page<'a> {
+    /// Checks what would otherwise pass for "no bars" or for another symbol's bars.
+    fn read(body: &'a Value, symbol: &Symbol) -> Result<Self, String> {
+        if !matches!(body["status"].as_str(), Some("OK" | "DELAYED")) {
+            return Err(format!("its answer is no page of bars ({})", not(body, "status", "OK or DELAYED")));
+        }
+        if let Some(other) = body["ticker"].as_str().filter(|ticker| !ticker.eq_ignore_ascii_case(symbol.as_str())) {
+            return Err(format!("its answer is about {other:?}"));
+        }
+        let rows = match &body["results"] {
+            Value::Null => &[],
+            Value::Array(rows) => rows.as_slice(),
+            _ => return Err("its answer is no page of bars (results is not an array)".to_owned()),
+        };
+        if rows.is_empty() && body["resultsCount"].as_u64().is_some_and(|count| count > 0) {
+            return Err(format!("it counts {} bars and sends none", body["resultsCount"]));
+        }
+        Ok(Self { rows, adjusted: body["adjusted"].as_bool().unwrap_or(true), next: body["next_url"].as_str() })
+    }
+}
+
+/// `NOT_AUTHORIZED` means that the plan lacks it; a wrong key is an `ERROR` with status 401.
+fn complaint(body: &Value) -> Option<Complaint> {
+    let failure = match body["status"].as_str()? {
+        "NOT_AUTHORIZED" => Some(Failure::Plan),
+        "NOT_FOUND" => Some(Failure::SymbolUnknown),
+        "ERROR" => None,
+        _ => return None,
+    };
+    let text = body["error"].as_str().or(body["message"].as_str()).unwrap_or_default();
+    Some(Complaint { failure, text: text.to_owned() })
+}
+
+/// A pair's `currency_name` is a name in words, its code is in `currency_symbol`; a stock has the code in the former.
+fn listing(body: &Value) -> Result<Listing, String> {
+    let ticker = &body["results"];
+    let symbol = ticker["ticker"].as_str().and_then(|text| text.parse().ok());
+    let symbol = symbol.ok_or_else(|| not(ticker, "ticker", "a symbol"))?;
+    let text = |name: &str| ticker[name].as_str().filter(|text| !text.is_empty());
+    let is_code = |text: &&str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let currency = ["currency_symbol", "currency_name"].into_iter().filter_map(text).find(is_code);
+    Ok(Listing { symbol, name: text("name").map(str::to_owned), currency: currency.map(str::to_ascii_uppercase) })
+}

@@ -1,0 +1,96 @@
+//! Claims runs for this process's free hands and hands each to a worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::worker::Workshop;
+use crate::db;
+
+/// The longest the dispatcher sleeps: what a lost notification costs.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// How long to wait after the database failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// The duty that claims.
+#[derive(Clone)]
+pub struct DispatcherDuty {
+    /// What workers work with.
+    pub workshop: Arc<Workshop>,
+    /// Rung when runs were queued.
+    pub queued: Arc<Notify>,
+    /// How many runs at once.
+    pub workers: u16,
+}
+
+impl DispatcherDuty {
+    /// Claims until `shutdown`, then waits for the workers, which give back what they have not finished.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let hands = Arc::new(Semaphore::new(usize::from(self.workers)));
+        let at_work = TaskTracker::new();
+        while !shutdown.is_cancelled() {
+            let claimed = self.claim(&hands, &at_work, &shutdown).await;
+            let sleep = match claimed {
+                Ok(0) => self.sleep_time().await,
+                Ok(_) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "no run could be claimed; trying again in a second");
+                    AFTER_FAILURE
+                }
+            };
+            tokio::select! {
+                () = self.queued.notified() => {}
+                () = tokio::time::sleep(sleep) => self.reap().await,
+                () = shutdown.cancelled() => {}
+            }
+        }
+        at_work.close();
+        at_work.wait().await;
+    }
+
+    /// Claims as many runs as hands are free, at least one hand being waited for; how many were there.
+    async fn claim(
+        &self,
+        hands: &Arc<Semaphore>,
+        at_work: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) -> Result<usize, crate::error::Error> {
+        let first = tokio::select! {
+            first = hands.acquire() => first,
+            () = shutdown.cancelled() => return Ok(0),
+        };
+        drop(first);
+        let free = i32::try_from(hands.available_permits()).unwrap_or(i32::MAX);
+        let workshop = &self.workshop;
+        let runs = db::queue::claim(&workshop.pool, &workshop.worker, workshop.lease, free).await?;
+        let claimed = runs.len();
+        for run in runs {
+            let Ok(hand) = Arc::clone(hands).acquire_owned().await else { break };
+            let (workshop, shutdown) = (Arc::clone(workshop), shutdown.clone());
+            at_work.spawn(async move {
+                workshop.work(run, shutdown).await;
+                drop(hand);
+            });
+        }
+        Ok(claimed)
+    }
+
+    /// Until the next delayed run, provider or lease is due; a moment longer, so that it is then.
+    async fn sleep_time(&self) -> Duration {
+        match db::queue::due_in(&self.workshop.pool).await {
+            Ok(due) => due.map_or(LONGEST_SLEEP, |due| (due + Duration::from_millis(5)).min(LONGEST_SLEEP)),
+            Err(_) => AFTER_FAILURE,
+        }
+    }
+
+    async fn reap(&self) {
+        match db::queue::reap(&self.workshop.pool).await {
+            Ok(series) => series.iter().for_each(|series| self.workshop.notifier.changed(series)),
+            Err(error) => tracing::warn!(%error, "expired leases could not be looked for; trying again in seconds"),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! One run from claim to end: fetch, validate, write, finish, while the lease is kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::PgPool;
+use tidemark_market::validate::{Validated, validate};
+use tidemark_market::{Spans, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::notifier::Notifier;
+use crate::db;
+use crate::db::queue::{ClaimedRun, Retry};
+use crate::error::Error;
+use crate::providers::{ErrorClass, FetchRequest, Fetched, Provider, ProviderError};
+use crate::registry::Registry;
+
+/// The longest a retry waits.
+const LONGEST_RETRY: Duration = Duration::from_secs(300);
+/// How long a provider that said "too many requests" and no more is left alone.
+const UNTOLD_THROTTLE: Duration = Duration::from_secs(15);
+/// An answer without bars for session time is asked for again this often before it is believed: Tradier sometimes
+/// answers nothing for a range that has data.
+const EMPTY_ANSWERS_BELIEVED: i16 = 2;
+
+/// What workers share.
+pub struct Workshop {
+    /// The database.
+    pub pool: PgPool,
+    /// Who fetches.
+    pub registry: Registry,
+    /// Where changes are told.
+    pub notifier: Notifier,
+    /// This process's name in `lease_owner`; no two processes share it.
+    pub worker: String,
+    /// How long a claim lasts without a sign of life.
+    pub lease: Duration,
+    /// How long the first retry waits.
+    pub first_retry: Duration,
+}
+
+/// How a fetch ended.
+enum Outcome {
+    Fetched(Result<Fetched, ProviderError>),
+    LeaseLost,
+    Stopped,
+}
+
+impl Workshop {
+    /// Works on `run` until it has ended, is given back, or belongs to another.
+    pub async fn work(&self, run: ClaimedRun, shutdown: CancellationToken) {
+        self.notifier.changed(&run.series);
+        let result = match self.registry.named(&run.provider).cloned() {
+            Some(provider) => self.fetch_and_finish(&run, provider, shutdown).await,
+            None => self.fail(&run, &provider_is_gone(&run.provider)).await,
+        };
+        match result {
+            Ok(true) => self.notifier.changed(&run.series),
+            Ok(false) => {
+                metrics::counter!("tidemark_leases_lost_total").increment(1);
+                tracing::warn!(run = run.id, attempt = run.attempt, "the lease was lost; another worker has the slice");
+            }
+            Err(error) => {
+                tracing::error!(run = run.id, %error, "the end of a run could not be booked; its lease will run out");
+            }
+        }
+    }
+
+    /// False where the lease was lost.
+    async fn fetch_and_finish(
+        &self,
+        run: &ClaimedRun,
+        provider: Arc<dyn Provider>,
+        shutdown: CancellationToken,
+    ) -> Result<bool, Error> {
+        let started = Instant::now();
+        let outcome = self.fetch(run, &*provider, &shutdown).await;
+        metrics::histogram!("tidemark_fetch_seconds", "provider" => run.provider.clone())
+            .record(started.elapsed().as_secs_f64());
+        match outcome {
+            Outcome::Fetched(Ok(fetched)) => self.finish(run, fetched).await,
+            Outcome::Fetched(Err(error)) => self.fail(run, &error).await,
+            Outcome::LeaseLost => Ok(false),
+            Outcome::Stopped => db::queue::release(&self.pool, run, &self.worker).await,
+        }
+    }
+
+    /// Fetches, and ends as soon as the lease is lost or the process is to stop.
+    async fn fetch(&self, run: &ClaimedRun, provider: &dyn Provider, shutdown: &CancellationToken) -> Outcome {
+        let request =
+            FetchRequest { symbol: run.series.symbol.clone(), timeframe: run.series.timeframe, slice: run.slice };
+        let percent = AtomicU8::new(0);
+        let on_progress = |now: u8| percent.store(now.min(99), Ordering::Relaxed);
+        tokio::select! {
+            fetched = provider.fetch(&request, &on_progress) => Outcome::Fetched(fetched),
+            () = self.keep_lease(run, &percent) => Outcome::LeaseLost,
+            () = shutdown.cancelled() => Outcome::Stopped,
+        }
+    }
+
+    /// Returns only when the lease is lost. A database that is away for a while is no loss yet: whether the run is still
+    /// ours is decided by the statement that ends it.
+    async fn keep_lease(&self, run: &ClaimedRun, percent: &AtomicU8) {
+        let mut told = 0;
+        loop {
+            tokio::time::sleep(self.lease / 3).await;
+            let now = percent.load(Ordering::Relaxed);
+            match db::queue::renew(&self.pool, run, &self.worker, self.lease, now).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(run = run.id, %error, "a lease could not be renewed; trying again"),
+            }
+            if now != told {
+                told = now;
+                self.notifier.changed(&run.series);
+            }
+        }
+    }
+
+    async fn finish(&self, run: &ClaimedRun, fetched: Fetched) -> Result<bool, Error> {
+        self.book_allowance(run, fetched.allowance.as_ref(), None, "").await;
+        let validated = self.sort_out(run, fetched.bars);
+        for reason in &fetched.unreadable_rows {
+            tracing::warn!(run = run.id, provider = run.provider, reason, "a row could not be read");
+        }
+        if validated.bars.is_empty() && run.attempt < EMPTY_ANSWERS_BELIEVED {
+            return self.fail(run, &empty_answer(&run.provider)).await;
+        }
+        let written = db::queue::finish(&self.pool, run, &self.worker, fetched.adjusted, &validated).await?;
+        if let Some(written) = written {
+            self.count_end(run, "success");
+            metrics::counter!("tidemark_bars_written_total", "provider" => run.provider.clone())
+                .increment(written.into());
+            tracing::debug!(run = run.id, slice = %run.slice, written, "slice fetched");
+        }
+        Ok(written.is_some())
+    }
+
+    fn sort_out(&self, run: &ClaimedRun, bars: Vec<tidemark_market::Bar>) -> Validated {
+        let (calendar, timeframe) = (run.series.symbol.calendar(), run.series.timeframe);
+        let sessions: Spans = calendar.session_spans(timeframe, run.slice, Timestamp(i64::MAX / 2)).into();
+        let validated = validate(bars, run.slice, &sessions, timeframe, calendar);
+        for (bar, defect) in &validated.quarantined {
+            metrics::counter!("tidemark_bars_quarantined_total", "provider" => run.provider.clone(), "reason" => defect.as_str())
+                .increment(1);
+            tracing::warn!(run = run.id, ts = %bar.ts, reason = defect.as_str(), "a bar was quarantined");
+        }
+        validated
+    }
+
+    async fn fail(&self, run: &ClaimedRun, error: &ProviderError) -> Result<bool, Error> {
+        metrics::counter!("tidemark_provider_errors_total", "provider" => run.provider.clone(), "code" => error.code)
+            .increment(1);
+        let retry = retry_of(error, run.attempt, self.first_retry, jitter(run.id, run.attempt));
+        if let Retry::Throttled(delay) = retry {
+            let reason = format!("{} allows no more requests for {} s.", run.provider, delay.as_secs().max(1));
+            self.book_allowance(run, error.allowance.as_ref(), Some(delay), &reason).await;
+        }
+        let status = db::queue::fail(&self.pool, run, &self.worker, error.code, &error.message, retry).await?;
+        if status.as_deref() == Some("failed") {
+            self.count_end(run, "failed");
+            tracing::warn!(run = run.id, slice = %run.slice, code = error.code, %error, "a slice was given up");
+        } else {
+            tracing::info!(run = run.id, code = error.code, %error, ?retry, "a try failed");
+        }
+        Ok(status.is_some())
+    }
+
+    async fn book_allowance(
+        &self,
+        run: &ClaimedRun,
+        allowance: Option<&crate::providers::Allowance>,
+        block: Option<Duration>,
+        reason: &str,
+    ) {
+        if allowance.is_none() && block.is_none() {
+            return;
+        }
+        if let Err(error) = db::budgets::book(&self.pool, &run.provider, allowance, block, reason).await {
+            tracing::warn!(provider = run.provider, %error, "a provider's allowance could not be booked");
+        }
+    }
+
+    fn count_end(&self, run: &ClaimedRun, status: &'static str) {
+        metrics::counter!("tidemark_runs_total", "status" => status, "provider" => run.provider.clone()).increment(1);
+    }
+}
+
+/// The one place that decides which error is tried again, and when. `jitter` in 0..1 spreads retries over half their wait.
+fn retry_of(error: &ProviderError, attempt: i16, first: Duration, jitter: f64) -> Retry {
+    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(16);
+    let backoff = first.saturating_mul(1 << doublings).min(LONGEST_RETRY).mul_f64(0.75 + jitter / 2.0);
+    match error.class {
+        ErrorClass::Throttled => Retry::Throttled(error.retry_after.unwrap_or(UNTOLD_THROTTLE)),
+        ErrorClass::Transient => Retry::In(error.retry_after.unwrap_or(backoff)),
+        ErrorClass::Permanent | ErrorClass::Plan => Retry::Never,
+    }
+}
+
+/// A number in 0..1 that differs between runs and tries; nothing hangs on its quality.
+fn jitter(run: i64, attempt: i16) -> f64 {
+    let mixed = (run.cast_unsigned() ^ (u64::from(attempt.cast_unsigned()) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    f64::from(u32::try_from(mixed >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}
+
+fn empty_answer(provider: &str) -> ProviderError {
+    ProviderError {
+        class: ErrorClass::Transient,
+        code: "provider_empty",
+        message: format!("{provider} answered no bars for time in which the market traded; it is asked once more."),
+        retry_after: None,
+        allowance: None,
+    }
+}
+
+fn provider_is_gone(name: &str) -> ProviderError {
+    ProviderError {
+        class: ErrorClass::Permanent,
+        code: "no_provider",
+        message: format!(
+            "The provider {name} that was to fetch this slice is no longer set up. Set it up, or use Retry."
+        ),
+        retry_after: None,
+        allowance: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(class: ErrorClass, retry_after: Option<u64>) -> ProviderError {
+        let retry_after = retry_after.map(Duration::from_secs);
+        ProviderError { class, code: "test", message: String::new(), retry_after, allowance: None }
+    }
+
+    #[test]
+    fn each_class_of_error_has_its_way_of_retrying() {
+        let first = Duration::from_secs(1);
+        assert_eq!(retry_of(&error(ErrorClass::Permanent, None), 1, first, 0.5), Retry::Never);
+        assert_eq!(retry_of(&error(ErrorClass::Plan, None), 1, first, 0.5), Retry::Never);
+        assert_eq!(retry_of(&error(ErrorClass::Transient, None), 1, first, 0.5), Retry::In(first));
+        assert_eq!(retry_of(&error(ErrorClass::Transient, None), 3, first, 0.5), Retry::In(first * 4));
+        assert_eq!(retry_of(&error(ErrorClass::Transient, None), 99, first, 0.5), Retry::In(LONGEST_RETRY));
+        assert_eq!(
+            retry_of(&error(ErrorClass::Throttled, Some(7)), 1, first, 0.5),
+            Retry::Throttled(Duration::from_secs(7))
+        );
+        assert_eq!(retry_of(&error(ErrorClass::Throttled, None), 1, first, 0.5), Retry::Throttled(UNTOLD_THROTTLE));
+    }
+
+    #[test]
+    fn retries_are_spread() {
+        assert!((0..100).all(|run| (0.0..=1.0).contains(&jitter(run, 1))));
+        assert!((jitter(1, 1) - jitter(2, 1)).abs() > 0.01);
+    }
+}

@@ -1,0 +1,291 @@
+//! The queue's promises, asked of the database's own functions.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tidemark_app::backend::SeriesKey;
+use tidemark_market::slicing::PlannedSlice;
+use tidemark_market::time::{HOUR, MINUTE};
+use tidemark_market::validate::{Defect, Validated};
+use tidemark_market::{Bar, Layer, TimeRange, Timestamp};
+use tidemark_server::db::queue::{self, ClaimedRun, Retry};
+use tidemark_server::db::{self, progress};
+use tidemark_server::providers::Listing;
+
+const OPEN: Timestamp = Timestamp(1_710_336_600_000);
+const LEASE: Duration = Duration::from_secs(30);
+
+fn series(symbol: &str) -> SeriesKey {
+    SeriesKey { symbol: symbol.parse().unwrap(), timeframe: "m1".parse().unwrap() }
+}
+
+fn hours(from: i64, to: i64) -> TimeRange {
+    TimeRange { start: OPEN.plus(from * HOUR), end: OPEN.plus(to * HOUR) }
+}
+
+fn slice(from: i64, to: i64, priority: i16) -> PlannedSlice {
+    PlannedSlice { layer: Layer::Intraday, range: hours(from, to), sessions: vec![hours(from, to)], priority }
+}
+
+async fn ensure(pool: &PgPool, series: &SeriesKey, slices: &[PlannedSlice]) -> u32 {
+    let listing = Listing { symbol: series.symbol.clone(), name: None, currency: None };
+    db::instruments::add(pool, &listing).await.unwrap();
+    let served: Vec<_> = slices.iter().map(|slice| (slice.clone(), "test")).collect();
+    queue::ensure_coverage(pool, series, hours(0, 100), None, &served).await.unwrap().created
+}
+
+async fn claim(pool: &PgPool, worker: &str, limit: i32) -> Vec<ClaimedRun> {
+    queue::claim(pool, worker, LEASE, limit).await.unwrap()
+}
+
+async fn claim_one(pool: &PgPool, worker: &str) -> ClaimedRun {
+    claim(pool, worker, 1).await.pop().expect("a run to claim")
+}
+
+fn answer(bars: &[(i64, f64)]) -> Validated {
+    let bars =
+        bars.iter().map(|(minute, price)| Bar::new(OPEN.plus(minute * MINUTE), *price, *price, *price, *price, 1.0));
+    Validated { bars: bars.collect(), ..Validated::default() }
+}
+
+async fn finish(pool: &PgPool, run: &ClaimedRun, worker: &str, bars: &[(i64, f64)]) -> Option<u32> {
+    queue::finish(pool, run, worker, false, &answer(bars)).await.unwrap()
+}
+
+async fn count(pool: &PgPool, what: &'static str) -> i64 {
+    sqlx::query_scalar(what).fetch_one(pool).await.unwrap()
+}
+
+async fn revision(pool: &PgPool) -> u64 {
+    progress::of_series(pool, &series("AAPL")).await.unwrap().revision
+}
+
+async fn let_lease_expire(pool: &PgPool, run: &ClaimedRun) {
+    sqlx::query("update job_runs set lease_until = now() - interval '1 second' where id = $1")
+        .bind(run.id)
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn asking_twice_makes_nothing_new(pool: PgPool) {
+    let aapl = series("AAPL");
+    assert_eq!(ensure(&pool, &aapl, &[slice(0, 2, 0), slice(2, 4, 0)]).await, 2);
+    assert_eq!(ensure(&pool, &aapl, &[slice(0, 2, 0), slice(2, 4, 0)]).await, 0);
+    assert_eq!(count(&pool, "select count(*) from job_definitions").await, 1);
+    let exists = "select job_slice_exists('AAPL', 'm1', 'intraday', tstzrange('2024-03-13 13:30+00', '2024-03-13 15:30+00'))::int::bigint";
+    assert_eq!(count(&pool, exists).await, 1);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn two_who_ask_at_once_make_each_slice_once(pool: PgPool) {
+    let aapl = series("AAPL");
+    ensure(&pool, &aapl, &[]).await;
+    let slices: Vec<_> = (0..20).map(|hour| slice(hour, hour + 1, 0)).collect();
+    let asks = (0..8).map(|_| ensure(&pool, &aapl, &slices));
+    let made: u32 = futures::future::join_all(asks).await.into_iter().sum();
+    assert_eq!(made, 20);
+    assert_eq!(count(&pool, "select count(*) from job_runs").await, 20);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn only_what_is_missing_and_not_on_its_way_is_made(pool: PgPool) {
+    let aapl = series("AAPL");
+    ensure(&pool, &aapl, &[slice(1, 2, 0)]).await;
+    let run = claim_one(&pool, "a").await;
+    finish(&pool, &run, "a", &[(60, 1.0)]).await.unwrap();
+    ensure(&pool, &aapl, &[slice(2, 3, 0)]).await;
+    assert_eq!(ensure(&pool, &aapl, &[slice(0, 4, 0)]).await, 2, "before what is covered, after what is queued");
+    let overlaps = "select count(*) from job_runs a join job_runs b on a.id < b.id and a.slice && b.slice";
+    assert_eq!(count(&pool, overlaps).await, 0);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn the_visible_part_is_claimed_first_and_then_the_newest(pool: PgPool) {
+    let (aapl, msft) = (series("AAPL"), series("MSFT"));
+    ensure(&pool, &aapl, &[slice(0, 1, 10), slice(1, 2, 10), slice(2, 3, 0), slice(3, 4, 0)]).await;
+    ensure(&pool, &msft, &[slice(2, 4, 0)]).await;
+    let mut order = Vec::new();
+    for _ in 0..5 {
+        let run = claim_one(&pool, "a").await;
+        order.push((run.series.symbol.to_string(), (run.slice.start.0 - OPEN.0) / HOUR));
+    }
+    let aapl = |hour| ("AAPL".to_owned(), hour);
+    assert_eq!(order, [aapl(3), ("MSFT".to_owned(), 2), aapl(2), aapl(1), aapl(0)]);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn what_is_scrolled_into_view_is_moved_up(pool: PgPool) {
+    let aapl = series("AAPL");
+    ensure(&pool, &aapl, &[slice(0, 1, 10), slice(5, 6, 10)]).await;
+    ensure(&pool, &aapl, &[slice(0, 1, 0)]).await;
+    assert_eq!(claim_one(&pool, "a").await.slice, hours(0, 1));
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn no_run_is_claimed_twice_however_many_claim(pool: PgPool) {
+    let slices: Vec<_> = (0..60).map(|hour| slice(hour, hour + 1, 0)).collect();
+    ensure(&pool, &series("AAPL"), &slices).await;
+    let workers: Vec<String> = (0..8).map(|worker| format!("w{worker}")).collect();
+    let claims = workers.iter().map(|worker| async {
+        let mut mine = Vec::new();
+        loop {
+            match claim(&pool, worker, 3).await {
+                runs if runs.is_empty() => return mine,
+                runs => mine.extend(runs.into_iter().map(|run| run.id)),
+            }
+        }
+    });
+    let claimed: Vec<i64> = futures::future::join_all(claims).await.concat();
+    assert_eq!(claimed.len(), 60);
+    assert_eq!(claimed.iter().collect::<HashSet<_>>().len(), 60);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn a_stale_worker_changes_nothing(pool: PgPool) {
+    ensure(&pool, &series("AAPL"), &[slice(0, 2, 0)]).await;
+    let stale = claim_one(&pool, "stale").await;
+    let_lease_expire(&pool, &stale).await;
+    assert_eq!(queue::reap(&pool).await.unwrap(), [series("AAPL")]);
+    let fresh = claim_one(&pool, "fresh").await;
+    assert_eq!((fresh.id, fresh.attempt), (stale.id, 2));
+
+    assert!(!queue::renew(&pool, &stale, "stale", LEASE, 50).await.unwrap());
+    assert_eq!(finish(&pool, &stale, "stale", &[(0, 1.0)]).await, None);
+    assert_eq!(queue::fail(&pool, &stale, "stale", "x", "x", Retry::Never).await.unwrap(), None);
+    assert!(!queue::release(&pool, &stale, "stale").await.unwrap());
+    assert_eq!(count(&pool, "select count(*) from ohlc_bars_v2").await, 0);
+
+    assert_eq!(finish(&pool, &fresh, "fresh", &[(0, 2.0), (1, 2.0)]).await, Some(2));
+    assert_eq!(finish(&pool, &fresh, "fresh", &[(0, 3.0)]).await, None, "an ended run can't be ended again");
+    assert_eq!(count(&pool, "select count(*) from ohlc_bars_v2 where close = 2").await, 2);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn an_equal_bar_writes_nothing_and_a_changed_one_keeps_its_past(pool: PgPool) {
+    let aapl = series("AAPL");
+    let mut written = Vec::new();
+    for bars in [[(0, 1.0), (1, 1.0)], [(0, 1.0), (1, 1.0)], [(0, 1.0), (1, 5.0)]] {
+        ensure(&pool, &aapl, &[slice(0, 1, 0)]).await;
+        let run = claim_one(&pool, "a").await;
+        written.push((finish(&pool, &run, "a", &bars).await.unwrap(), revision(&pool).await));
+        sqlx::query("update coverage_status set covered = '{}'").execute(&pool).await.unwrap();
+    }
+    assert_eq!(written, [(2, 1), (0, 2), (1, 3)], "covering anew is a change, of coverage alone");
+    let past = "select count(*) from ohlc_bar_revisions where close = 1 and version = 1";
+    assert_eq!(count(&pool, past).await, 1);
+    assert_eq!(
+        count(&pool, "select count(*) from ohlc_bars_v2 where close = 5 and version = 2 and revision = 3").await,
+        1
+    );
+    assert_eq!(count(&pool, "select bar_count from coverage_status").await, 2);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn what_is_refused_is_kept_with_its_reason(pool: PgPool) {
+    ensure(&pool, &series("AAPL"), &[slice(0, 1, 0)]).await;
+    let run = claim_one(&pool, "a").await;
+    let bad = Bar::new(OPEN, f64::NAN, 1.0, 1.0, 1.0, 1.0);
+    let validated = Validated { quarantined: vec![(bad, Defect::NotFinite)], ..answer(&[(1, 1.0)]) };
+    assert_eq!(queue::finish(&pool, &run, "a", false, &validated).await.unwrap(), Some(1));
+    let kept = "select count(*) from ohlc_bar_quarantine q join job_runs r on r.id = q.run_id and r.rows_quarantined = 1 where q.reason = 'not_finite'";
+    assert_eq!(count(&pool, kept).await, 1);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn a_try_that_fails_is_repeated_a_bounded_number_of_times(pool: PgPool) {
+    ensure(&pool, &series("AAPL"), &[slice(0, 1, 0)]).await;
+    let mut ends = Vec::new();
+    for _ in 0..5 {
+        let run = claim_one(&pool, "a").await;
+        let again = Retry::In(Duration::ZERO);
+        ends.push(
+            queue::fail(&pool, &run, "a", "provider_timeout", "It took too long.", again).await.unwrap().unwrap(),
+        );
+    }
+    assert_eq!(ends, ["queued", "queued", "queued", "queued", "failed"]);
+    assert!(claim(&pool, "a", 1).await.is_empty());
+    let progress = progress::of_series(&pool, &series("AAPL")).await.unwrap();
+    assert_eq!(
+        progress.failure.map(|failure| (failure.code, failure.slice)),
+        Some(("provider_timeout".into(), hours(0, 1)))
+    );
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn a_limit_spends_no_attempt_and_holds_the_provider_back(pool: PgPool) {
+    ensure(&pool, &series("AAPL"), &[slice(0, 1, 0), slice(1, 2, 0)]).await;
+    let run = claim_one(&pool, "a").await;
+    queue::fail(&pool, &run, "a", "provider_throttled", "Too many.", Retry::Throttled(Duration::ZERO)).await.unwrap();
+    db::budgets::book(&pool, "test", None, Some(Duration::from_secs(60)), "test allows no more.").await.unwrap();
+    assert!(claim(&pool, "a", 2).await.is_empty());
+    let progress = progress::of_series(&pool, &series("AAPL")).await.unwrap();
+    assert_eq!(progress.waiting.as_deref(), Some("test allows no more."));
+    assert!(queue::due_in(&pool).await.unwrap().is_some_and(|due| due > Duration::from_secs(50)));
+
+    sqlx::query("update provider_budgets set blocked_until = now()").execute(&pool).await.unwrap();
+    let attempts: Vec<_> = claim(&pool, "a", 2).await.iter().map(|run| run.attempt).collect();
+    assert_eq!(attempts, [1, 1]);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn a_run_given_back_is_claimed_at_once_with_its_attempt_unspent(pool: PgPool) {
+    ensure(&pool, &series("AAPL"), &[slice(0, 1, 0)]).await;
+    let run = claim_one(&pool, "a").await;
+    assert!(queue::release(&pool, &run, "a").await.unwrap());
+    assert_eq!(claim_one(&pool, "b").await.attempt, 1);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn a_worker_that_dies_each_time_ends_its_run_in_failure(pool: PgPool) {
+    ensure(&pool, &series("AAPL"), &[slice(0, 1, 0)]).await;
+    for _ in 0..5 {
+        let run = claim_one(&pool, "a").await;
+        let_lease_expire(&pool, &run).await;
+        queue::reap(&pool).await.unwrap();
+    }
+    let ended =
+        "select count(*) from job_runs where status = 'failed' and error_code = 'lease_expired' and attempt = 5";
+    assert_eq!(count(&pool, ended).await, 1);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn gaps_are_asked_sessions_less_what_is_covered(pool: PgPool) {
+    ensure(&pool, &series("AAPL"), &[slice(1, 2, 0)]).await;
+    let run = claim_one(&pool, "a").await;
+    finish(&pool, &run, "a", &[(60, 1.0)]).await.unwrap();
+    let asked = [(Layer::Intraday, vec![hours(0, 3), hours(5, 6)])];
+    let stored = db::bars::read(&pool, &series("AAPL"), hours(0, 6), None, &asked).await.unwrap();
+    assert_eq!(stored.gaps, [hours(0, 1), hours(2, 3), hours(5, 6)]);
+    assert_eq!(stored.layers[0].bars.len(), 1);
+    let nothing_new = db::bars::read(&pool, &series("AAPL"), hours(0, 6), Some(stored.revision), &asked).await.unwrap();
+    assert!(nothing_new.layers.is_empty());
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn ten_thousand_slices_are_one_statement_and_claiming_is_one_index_scan(pool: PgPool) {
+    let slices: Vec<_> = (0..10_000).map(|hour| slice(hour, hour + 1, 0)).collect();
+    assert_eq!(ensure(&pool, &series("AAPL"), &slices).await, 10_000);
+    sqlx::query("analyze job_runs").execute(&pool).await.unwrap();
+    let plan: Vec<String> = sqlx::query_scalar(
+        "explain (costs off) select id from job_runs
+         where status = 'queued' and run_after <= now()
+           and not coalesce(provider = any (array(select provider from provider_budgets where blocked_until > now())), false)
+         order by priority, upper(slice) desc, id limit 4 for update skip locked",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("Index Scan using job_runs_claim on job_runs") && !plan.contains("Sort"), "{plan}");
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn one_leader_ticks_at_a_time(pool: PgPool) {
+    let leader = db::periodic::lead(&pool).await.unwrap().expect("nobody else leads");
+    assert!(db::periodic::lead(&pool).await.unwrap().is_none());
+    leader.rollback().await.unwrap();
+    assert!(db::periodic::lead(&pool).await.unwrap().is_some());
+}

@@ -1,0 +1,213 @@
+//! The adapters against bodies that the real providers once sent, served again over HTTP.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::Response;
+use serde_json::Value;
+use tidemark_market::validate::{Validated, validate};
+use tidemark_market::{Bar, Spans, TimeRange, Timeframe, Timestamp};
+use tidemark_server::providers::{
+    Allowance, ApiKey, FetchRequest, Fetched, HttpSettings, Polygon, Provider, ProviderError, Tradier,
+};
+use tokio::net::TcpListener;
+
+/// The recorded text; `None`, said aloud, where there are no fixtures.
+fn recorded(path: &str) -> Option<String> {
+    let folder =
+        std::env::var_os("TIDEMARK_FIXTURES").map_or_else(|| PathBuf::from("../../shared/fixtures"), PathBuf::from);
+    let text = std::fs::read_to_string(folder.join(path)).ok();
+    if text.is_none() {
+        eprintln!("skipped: no {path} in {}", folder.display());
+    }
+    text
+}
+
+/// The address of a server that answers everything with this.
+async fn serve(status: u16, headers: &[(&str, &str)], body: &str) -> HttpSettings {
+    let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let body = body.to_owned();
+    let app = Router::new().fallback(move || {
+        let mut response = Response::builder().status(status);
+        for (name, value) in &headers {
+            response = response.header(name, value);
+        }
+        let response: Response = response.body(body.clone().into()).unwrap();
+        async move { response }
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    HttpSettings {
+        name: "recorded".to_owned(),
+        base_url,
+        key: ApiKey::from("key".to_owned()),
+        synthetic: false,
+        connect_timeout: Duration::from_secs(5),
+        read_timeout: Duration::from_secs(5),
+        total_timeout: Duration::from_secs(10),
+        max_body_bytes: 1_000_000,
+    }
+}
+
+async fn polygon(body: &str) -> Polygon {
+    Polygon::new(serve(200, &[("content-type", "application/json")], body).await).unwrap()
+}
+
+async fn tradier(body: &str) -> Tradier {
+    Tradier::new(serve(200, &[("content-type", "application/json;charset=UTF-8")], body).await).unwrap()
+}
+
+fn asked(symbol: &str, timeframe: Timeframe, start: &str, end: &str) -> FetchRequest {
+    let at = |text| Timestamp::parse(text).unwrap();
+    let slice = TimeRange::new(at(start), at(end)).unwrap();
+    FetchRequest { symbol: symbol.parse().unwrap(), timeframe, slice }
+}
+
+async fn fetch(provider: &dyn Provider, request: &FetchRequest) -> Result<Fetched, ProviderError> {
+    provider.fetch(request, &|_| {}).await
+}
+
+/// As the worker sorts them out, by the exchange's sessions.
+fn checked(fetched: &Fetched, request: &FetchRequest) -> Validated {
+    let calendar = request.symbol.calendar();
+    let sessions: Spans =
+        calendar.session_spans(request.timeframe, request.slice, Timestamp(i64::MAX / 2)).into_iter().collect();
+    validate(fetched.bars.clone(), request.slice, &sessions, request.timeframe, calendar)
+}
+
+#[tokio::test]
+async fn polygon_day_bars_of_a_stock_lie_on_the_exchanges_days() {
+    let Some(body) = recorded("polygon/aggs_AAPL_1day_2023-01-01_2023-01-10_asc.json") else { return };
+    let request = asked("AAPL", Timeframe::D1, "2023-01-01T05:00:00Z", "2023-01-11T05:00:00Z");
+    let fetched = fetch(&polygon(&body).await, &request).await.unwrap();
+    let first = Bar {
+        vwap: Some(125.725),
+        trades: Some(1_021_065),
+        ..Bar::new(Timestamp(1_672_722_000_000), 130.28, 130.9, 124.17, 125.07, 112_117_471.0)
+    };
+    assert_eq!(fetched.bars[0], first);
+    assert_eq!((fetched.adjusted, fetched.requests, fetched.unreadable_rows.len()), (true, 1, 0));
+    let checked = checked(&fetched, &request);
+    assert_eq!((checked.bars.len(), checked.quarantined.len(), checked.out_of_session), (6, 0, 0));
+}
+
+#[tokio::test]
+async fn polygon_day_bars_of_a_pair_lie_on_utc_days_with_fractions_of_a_coin() {
+    let Some(body) = recorded("polygon/aggs_X_BTCUSD_1day_2023-01-01_2023-01-10_asc.json") else { return };
+    let request = asked("X:BTCUSD", Timeframe::D1, "2023-01-01T00:00:00Z", "2023-01-11T00:00:00Z");
+    let fetched = fetch(&polygon(&body).await, &request).await.unwrap();
+    assert!((fetched.bars[0].volume - 12_300.315_533_316_923).abs() < 1e-9, "{:?}", fetched.bars[0]);
+    let checked = checked(&fetched, &request);
+    assert_eq!((checked.bars.len(), checked.quarantined.len()), (10, 0));
+}
+
+#[tokio::test]
+async fn polygon_bars_under_daylight_saving_time_lie_on_the_exchanges_days() {
+    let path = "polygon/clientpy_v2_aggs_ticker_AAPL_range_1_day_2005-04-01_2005-04-04.json";
+    let Some(body) = recorded(path) else { return };
+    let request = asked("AAPL", Timeframe::D1, "2005-04-01T05:00:00Z", "2005-04-05T04:00:00Z");
+    let fetched = fetch(&polygon(&body).await, &request).await.unwrap();
+    let starts: Vec<_> = checked(&fetched, &request).bars.iter().map(|bar| bar.ts.to_string()).collect();
+    assert_eq!(starts, ["2005-04-01T05:00:00Z", "2005-04-04T04:00:00Z"]);
+}
+
+#[tokio::test]
+async fn polygon_minutes_before_the_open_are_read_and_left_to_the_caller() {
+    let Some(body) = recorded("polygon/partial_AAPL_1minute_2023-01-03_premarket.json") else { return };
+    let request = asked("AAPL", Timeframe::M1, "2023-01-03T09:00:00Z", "2023-01-03T14:30:00Z");
+    let fetched = fetch(&polygon(&body).await, &request).await.unwrap();
+    assert_eq!((fetched.bars.len(), fetched.bars[0].vwap, fetched.bars[0].trades), (35, None, Some(208)));
+    // The recording breaks off in its last row.
+    assert_eq!(fetched.unreadable_rows, ["row 36: v is missing, at 2023-01-03T09:48:00Z"]);
+    let checked = checked(&fetched, &request);
+    assert_eq!((checked.bars.len(), checked.quarantined.len(), checked.out_of_session), (0, 0, 35));
+
+    let later = asked("AAPL", Timeframe::M1, "2023-01-03T09:01:00Z", "2023-01-03T09:03:00Z");
+    assert_eq!(fetch(&polygon(&body).await, &later).await.unwrap().bars.len(), 2, "what is not asked for is trimmed");
+}
+
+#[tokio::test]
+async fn polygon_previous_day_is_read_though_it_says_more() {
+    let Some(body) = recorded("polygon/clientpy_v2_aggs_ticker_AAPL_prev.json") else { return };
+    let request = asked("AAPL", Timeframe::D1, "2022-04-26T04:00:00Z", "2022-04-27T04:00:00Z");
+    let fetched = fetch(&polygon(&body).await, &request).await.unwrap();
+    assert_eq!((fetched.bars.len(), fetched.bars[0].volume), (1, 95_595_226.0));
+}
+
+#[tokio::test]
+async fn polygon_bodies_of_other_endpoints_are_not_taken_for_bars() {
+    for path in [
+        "polygon/clientpy_v3_reference_splits.json",
+        "polygon/clientpy_v1_marketstatus_now.json",
+        "polygon/clientpy_v1_marketstatus_upcoming.json",
+    ] {
+        let Some(body) = recorded(path) else { return };
+        let request = asked("AAPL", Timeframe::D1, "2022-04-26T04:00:00Z", "2022-04-27T04:00:00Z");
+        assert_eq!(fetch(&polygon(&body).await, &request).await.unwrap_err().code, "provider_malformed", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn tradier_days_come_with_the_rate_limit_in_their_headers() {
+    let Some(body) = recorded("tradier/history_AAPL_daily_2024-02.json") else { return };
+    let Some(recording) = recorded("tradier/history_AAPL_daily_2024-02.headers.json") else { return };
+    let recording: Value = serde_json::from_str(&recording).unwrap();
+    let headers = recording["headers"].as_object().unwrap();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap())).collect();
+    let tradier = Tradier::new(serve(200, &headers, &body).await).unwrap();
+
+    let request = asked("AAPL", Timeframe::D1, "2024-02-01T05:00:00Z", "2024-03-01T05:00:00Z");
+    let fetched = fetch(&tradier, &request).await.unwrap();
+    let resets_at = Timestamp::parse("2024-03-09T16:47:00Z").unwrap();
+    assert_eq!(fetched.allowance, Some(Allowance { allowed: 200, available: 199, resets_at }));
+    let first = Bar::new(Timestamp(1_706_763_600_000), 183.985, 186.95, 183.82, 186.86, 64_885_408.0);
+    assert_eq!(fetched.bars[0], first);
+    let checked = checked(&fetched, &request);
+    assert_eq!((checked.bars.len(), checked.quarantined.len(), checked.out_of_session), (20, 0, 0));
+}
+
+#[tokio::test]
+async fn tradier_minutes_are_read_by_their_epoch_seconds() {
+    let Some(body) = recorded("tradier/timesales_AAPL_1min_2019-05-09_doc.json") else { return };
+    let request = asked("AAPL", Timeframe::M1, "2019-05-09T13:30:00Z", "2019-05-09T15:30:00Z");
+    let fetched = fetch(&tradier(&body).await, &request).await.unwrap();
+    let first = Bar {
+        vwap: Some(199.77806),
+        ..Bar::new(Timestamp(1_557_408_600_000), 200.46, 200.53, 198.76, 200.1154, 1_273_841.0)
+    };
+    assert_eq!(fetched.bars[0], first);
+    let checked = checked(&fetched, &request);
+    assert_eq!((checked.bars.len(), checked.quarantined.len(), checked.out_of_session), (3, 0, 0));
+}
+
+#[tokio::test]
+async fn tradier_ticks_are_not_taken_for_bars() {
+    let Some(body) = recorded("tradier/rb_timesales.json") else { return };
+    let request = asked("AAPL", Timeframe::M1, "2013-06-10T13:30:00Z", "2013-06-10T20:00:00Z");
+    let error = fetch(&tradier(&body).await, &request).await.unwrap_err();
+    assert_eq!(error.code, "provider_malformed");
+    assert!(
+        error.message.contains("none of its 590 rows can be read as a bar (row 1: timestamp is missing)"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn tradier_refuses_a_wrong_key_in_plain_text() {
+    let Some(recording) = recorded("tradier/error_401_invalid_token.json") else { return };
+    let recording: Value = serde_json::from_str(&recording).unwrap();
+    let text = recording["body_text"].as_str().unwrap();
+    let settings = serve(401, &[("content-type", "plain/text")], text).await;
+    let request = asked("AAPL", Timeframe::H1, "2024-03-13T13:00:00Z", "2024-03-13T15:00:00Z");
+    let error = fetch(&Tradier::new(settings).unwrap(), &request).await.unwrap_err();
+    assert_eq!(error.code, "provider_unauthorized");
+    assert_eq!(
+        error.message,
+        "AAPL h1 from 2024-03-13T13:00:00Z to 2024-03-13T15:00:00Z could not be fetched from recorded: \
+         it answered HTTP 401, \"Invalid Access Token\". Check the provider's key in the configuration."
+    );
+}

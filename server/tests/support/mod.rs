@@ -1,0 +1,126 @@
+//! A whole server on a database of its own, with a simulator for a provider.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tidemark_server::config::{Cli, ServeConfig};
+use tidemark_server::serve::{leptos_options, serve_on};
+use tidemark_simulator::{Simulator, SimulatorConfig};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long anything a test waits for may take before the test fails.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+pub struct TestServer {
+    pub url: String,
+    pub pool: PgPool,
+    shutdown: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+/// A simulator without latency or limits.
+pub async fn simulator() -> Simulator {
+    Simulator::start(SimulatorConfig { seed: 7, ..SimulatorConfig::default() }).await.unwrap()
+}
+
+/// Settings for `provider_url`, with fast retries.
+pub fn config(provider_url: &str) -> ServeConfig {
+    let arguments = [
+        "tidemark", "--polygon-api-key", "key-p", "--polygon-base-url", provider_url, "--tradier-access-token", "key-t",
+        "--tradier-base-url", provider_url, "--lease-seconds", "3", "--retry-ms", "20", "--provider-timeout-seconds", "5",
+    ];
+    Cli::parse_from(arguments).serve
+}
+
+impl TestServer {
+    pub async fn start(pool: &PgPool, provider_url: &str) -> Self {
+        Self::start_with(pool, &config(provider_url)).await
+    }
+
+    pub async fn start_with(pool: &PgPool, config: &ServeConfig) -> Self {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        let own_pool = sqlx::postgres::PgPoolOptions::new()
+            .max_connections(8)
+            .connect_with((*pool.connect_options()).clone())
+            .await
+            .unwrap();
+        let metrics = PrometheusBuilder::new().build_recorder().handle();
+        let (config, stop) = (config.clone(), shutdown.clone());
+        let running = tokio::spawn(async move {
+            let leptos = leptos_options(&config);
+            serve_on(listener, own_pool, &config, leptos, metrics, stop).await.unwrap();
+        });
+        Self { url, pool: pool.clone(), shutdown, running }
+    }
+
+    /// Drains and stops.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.running.await.unwrap();
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        answer(reqwest::get(format!("{}{path}", self.url)).await.unwrap()).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = reqwest::Client::new().post(format!("{}{path}", self.url)).json(body);
+        answer(request.send().await.unwrap()).await
+    }
+
+    /// Asks for the last `days` days of a series; the progress answered.
+    pub async fn hydrate(&self, symbol: &str, timeframe: &str, days: i64) -> Value {
+        let from = chrono::Utc::now() - chrono::Duration::days(days);
+        let body = json!({ "symbol": symbol, "timeframe": timeframe, "from": from.timestamp_millis() });
+        let (status, progress) = self.post("/api/v1/hydrate", &body).await;
+        assert_eq!(status, 202, "{progress}");
+        progress
+    }
+
+    /// Waits until nothing of the series is queued or running; the progress then.
+    pub async fn at_rest(&self, symbol: &str, timeframe: &str) -> Value {
+        eventually(|| async {
+            let (_, progress) = self.get(&format!("/api/v1/progress?symbol={symbol}&tf={timeframe}")).await;
+            let is_active = progress["queued"] != 0 || progress["running"] != 0;
+            (!is_active && progress["hydration"] != 0).then_some(progress)
+        })
+        .await
+    }
+
+    pub async fn bars(&self, symbol: &str, timeframe: &str, days: i64) -> Value {
+        let from = (chrono::Utc::now() - chrono::Duration::days(days)).timestamp_millis();
+        let (status, bars) = self.get(&format!("/api/v1/bars?symbol={symbol}&tf={timeframe}&from={from}")).await;
+        assert_eq!(status, 200, "{bars}");
+        bars
+    }
+}
+
+async fn answer(response: reqwest::Response) -> (u16, Value) {
+    let status = response.status().as_u16();
+    let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or("").to_owned();
+    if status >= 400 {
+        assert_eq!(kind, "application/problem+json", "status {status}");
+    }
+    (status, response.json().await.unwrap())
+}
+
+/// Asks until there is an answer; fails the test at the deadline.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(started.elapsed() < DEADLINE, "nothing came of it within {} s", DEADLINE.as_secs());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

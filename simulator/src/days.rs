@@ -1,0 +1,59 @@
+//! The days on which something trades, with their extended hours.
+
+use std::sync::LazyLock;
+
+use chrono::{NaiveTime, Timelike};
+use tidemark_market::calendar::{END, FIRST, new_york_to_utc};
+use tidemark_market::{Calendar, Session, TimeRange, Timestamp};
+
+use crate::window::midnight;
+
+/// One day of trading: quiet from `start` to `open`, busy to `close`, quiet to `end`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TradingDay {
+    pub(crate) midnight: Timestamp,
+    pub(crate) start: Timestamp,
+    pub(crate) open: Timestamp,
+    pub(crate) close: Timestamp,
+    pub(crate) end: Timestamp,
+}
+
+static XNYS: LazyLock<Vec<TradingDay>> = LazyLock::new(|| all(Calendar::Xnys));
+static ALWAYS_OPEN: LazyLock<Vec<TradingDay>> = LazyLock::new(|| all(Calendar::AlwaysOpen));
+
+fn all(calendar: Calendar) -> Vec<TradingDay> {
+    let sessions = calendar.sessions(TimeRange { start: FIRST, end: END });
+    sessions.into_iter().filter_map(|session| trading_day(calendar, session)).collect()
+}
+
+/// Trading at XNYS goes from 04:00 to 20:00 New York time, and to 17:00 where the session closes early.
+fn trading_day(calendar: Calendar, session: Session) -> Option<TradingDay> {
+    let day = calendar.local_date(session.open)?;
+    let Session { open, close } = session;
+    let midnight = midnight(calendar, day);
+    let (start, end) = match calendar {
+        Calendar::AlwaysOpen => (open, close),
+        Calendar::Xnys => {
+            let early = tidemark_market::calendar::utc_to_new_york(close)?.hour() < 16;
+            let hour = |hour| Some(new_york_to_utc(day, NaiveTime::from_hms_opt(hour, 0, 0)?));
+            (hour(4)?, hour(if early { 17 } else { 20 })?)
+        }
+    };
+    Some(TradingDay { midnight, start, open, close, end })
+}
+
+/// Every trading day the calendar knows, in order.
+pub(crate) fn trading_days(calendar: Calendar) -> &'static [TradingDay] {
+    match calendar {
+        Calendar::Xnys => &XNYS,
+        Calendar::AlwaysOpen => &ALWAYS_OPEN,
+    }
+}
+
+/// The trading days of which some part, from midnight to the end of trading, lies in `range`, as positions.
+pub(crate) fn positions(calendar: Calendar, range: TimeRange) -> std::ops::Range<usize> {
+    let days = trading_days(calendar);
+    let first = days.partition_point(|day| day.end <= range.start);
+    let after = days.partition_point(|day| day.midnight < range.end);
+    first..after.max(first)
+}

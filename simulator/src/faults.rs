@@ -1,0 +1,97 @@
+//! What can be made to go wrong, for which requests, and how often.
+
+use serde::{Deserialize, Serialize};
+use tidemark_market::{Symbol, TimeRange, Timestamp};
+
+use crate::serve::{Call, Provider};
+
+/// A way in which a provider fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// Status 429, as when the limit is used up.
+    RateLimit,
+    /// Status 500.
+    ServerError,
+    /// Status 200 with the full length announced and half of the body sent, then the connection is closed.
+    TruncatedBody,
+    /// The connection is reset before any byte of the answer.
+    Reset,
+    /// No answer, until the client gives up or the simulator stops.
+    Stall,
+    /// Status 200 without any bar.
+    Empty,
+    /// Status 200 with JSON in which text stands where the bars belong.
+    WrongShape,
+    /// Status 200 with an HTML page.
+    WrongContentType,
+    /// Status 200 with JSON of 256 MiB.
+    HugeBody,
+    /// Status 200 with every true bar, and three false ones: a copy of the first with a negative low, a copy of the
+    /// first without a close (`null` at Polygon, the text `NaN` at Tradier), and the last once more. The newest is moved
+    /// to the front.
+    BadRows,
+    /// Status 401.
+    Unauthorized,
+    /// Status 403: the plan does not include the data.
+    Plan,
+}
+
+/// A fault that waits for requests for bars. No other request meets one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// Only for this symbol; `None` is any.
+    #[serde(default)]
+    pub symbol: Option<Symbol>,
+    /// Only at this provider; `None` is either.
+    #[serde(default)]
+    pub provider: Option<Provider>,
+    /// Only where the range asked for ends after this (epoch ms in JSON); `None` is any.
+    #[serde(default)]
+    pub from: Option<Timestamp>,
+    /// Only where the range asked for begins before this (epoch ms in JSON); `None` is any.
+    #[serde(default)]
+    pub to: Option<Timestamp>,
+    /// How many requests it meets before it is used up; `None` is all of them.
+    #[serde(default)]
+    pub times: Option<u32>,
+    /// What `Retry-After` says where the status is 429, 500 or 403; `None` leaves it out.
+    #[serde(default)]
+    pub retry_after_seconds: Option<u32>,
+}
+
+impl Fault {
+    /// The fault for every request for bars, for ever.
+    #[must_use]
+    pub const fn new(kind: FaultKind) -> Self {
+        Self { kind, symbol: None, provider: None, from: None, to: None, times: None, retry_after_seconds: None }
+    }
+
+    /// The fault for the next request for bars only.
+    #[must_use]
+    pub fn once(kind: FaultKind) -> Self {
+        Self { times: Some(1), ..Self::new(kind) }
+    }
+
+    fn meets(&self, call: &Call, asked: TimeRange) -> bool {
+        self.symbol.as_ref().is_none_or(|symbol| call.symbol.as_ref() == Some(symbol))
+            && self.provider.is_none_or(|provider| provider == call.provider)
+            && self.from.is_none_or(|from| from < asked.end)
+            && self.to.is_none_or(|to| asked.start < to)
+    }
+}
+
+/// The first waiting fault that meets the request, counted down; what is used up is gone.
+pub(crate) fn take(faults: &mut Vec<Fault>, call: &Call) -> Option<Fault> {
+    let asked = call.range?;
+    let position = faults.iter().position(|fault| fault.times != Some(0) && fault.meets(call, asked))?;
+    let fault = faults[position].clone();
+    if let Some(times) = &mut faults[position].times {
+        *times -= 1;
+    }
+    faults.retain(|fault| fault.times != Some(0));
+    Some(fault)
+}

@@ -1,0 +1,258 @@
+//! The way that every provider request takes: written down, delayed, admitted, then answered or failed.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, FromRequestParts, Query};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use tidemark_market::{Bar, Symbol, TimeRange};
+
+use crate::connection::Connection;
+use crate::faults::{self, Fault, FaultKind};
+use crate::log::InFlight;
+use crate::state::Shared;
+use crate::{lock, polygon, stopped, tradier};
+
+const CHUNK_BYTES: usize = 64 * 1024;
+const HUGE_CHUNKS: usize = 4_096;
+
+/// Who is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// Polygon.io, now Massive.
+    Polygon,
+    /// Tradier.
+    Tradier,
+}
+
+/// A request as it came in.
+pub(crate) struct Incoming {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) connection: Connection,
+    pub(crate) headers: HeaderMap,
+    pub(crate) query: HashMap<String, String>,
+    path: String,
+}
+
+impl FromRequestParts<Arc<Shared>> for Incoming {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Response> {
+        let Query(query) = Query::try_from_uri(&parts.uri).map_err(IntoResponse::into_response)?;
+        let ConnectInfo(connection) =
+            ConnectInfo::from_request_parts(parts, shared).await.map_err(IntoResponse::into_response)?;
+        let path = without_key(&parts.uri.to_string());
+        Ok(Self { shared: Arc::clone(shared), connection, headers: parts.headers.clone(), query, path })
+    }
+}
+
+fn without_key(uri: &str) -> String {
+    let Some((path, query)) = uri.split_once('?') else { return uri.to_owned() };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("apiKey=")).collect();
+    if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) }
+}
+
+impl Incoming {
+    /// A parameter; `None` where it is absent or empty.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The call to `provider` that this is, for no bars.
+    pub(crate) fn call(&self, provider: Provider) -> Call {
+        let bearer = self.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::trim);
+        let key = match provider {
+            Provider::Polygon => bearer.or_else(|| self.parameter("apiKey")),
+            Provider::Tradier => bearer,
+        };
+        let key = key.unwrap_or_default().to_owned();
+        Call { provider, path: self.path.clone(), key, symbol: None, range: None, timeframe: None }
+    }
+}
+
+/// What the gate, the faults and the log need to know of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) provider: Provider,
+    pub(crate) path: String,
+    pub(crate) key: String,
+    pub(crate) symbol: Option<Symbol>,
+    /// What time the bars asked for span; `None` where no bars are asked for.
+    pub(crate) range: Option<TimeRange>,
+    pub(crate) timeframe: Option<String>,
+}
+
+/// Why a provider refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    NoKey,
+    WrongKey,
+    RateLimit,
+    ServerError,
+    Plan,
+}
+
+/// What is to become of the bars of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    True,
+    None,
+    Bad,
+}
+
+impl Rows {
+    /// The bars as the answer tells them. A close that is not there is NaN.
+    pub(crate) fn of(self, bars: Vec<Bar>) -> Vec<Bar> {
+        match (self, bars.first().copied(), bars.last().copied()) {
+            (Self::None, ..) => Vec::new(),
+            (Self::Bad, Some(first), Some(last)) => {
+                let mut rows = vec![last, Bar { low: -first.low, ..first }, Bar { close: f64::NAN, ..first }];
+                rows.extend(bars);
+                rows
+            }
+            _ => bars,
+        }
+    }
+}
+
+/// Answers `call` with `answer`, unless the gate or a fault is in the way. `answer` runs where it may take its time.
+pub(crate) async fn serve<F>(incoming: &Incoming, call: Call, answer: F) -> Response
+where
+    F: FnOnce(&Shared, Rows) -> Response + Send + 'static,
+{
+    let shared = &incoming.shared;
+    let mut in_flight = shared.log.open(&call);
+    let latency = Duration::from_millis(lock(&shared.settings).latency_ms);
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
+    }
+    let key_refused = refused_key(shared, &call);
+    let quota = if key_refused.is_none() { shared.take_quota(call.provider, &call.key) } else { None };
+    let limit_refused = quota.filter(|quota| quota.exceeded).map(|_| Refusal::RateLimit);
+    let mut response = match key_refused.or(limit_refused) {
+        Some(refusal) => refuse(shared, call.provider, refusal),
+        None => answer_or_fail(incoming, &call, &mut in_flight, answer).await,
+    };
+    if let (Provider::Tradier, Some(quota)) = (call.provider, quota) {
+        quota.write(response.headers_mut());
+    }
+    if !incoming.connection.is_reset() {
+        in_flight.answered(response.status());
+    }
+    response
+}
+
+fn refused_key(shared: &Shared, call: &Call) -> Option<Refusal> {
+    let refusal = if call.key.is_empty() { Refusal::NoKey } else { Refusal::WrongKey };
+    (!shared.accepts(&call.key)).then_some(refusal)
+}
+
+async fn answer_or_fail<F>(incoming: &Incoming, call: &Call, in_flight: &mut InFlight, answer: F) -> Response
+where
+    F: FnOnce(&Shared, Rows) -> Response + Send + 'static,
+{
+    let fault = faults::take(&mut lock(&incoming.shared.faults), call);
+    match fault {
+        None => compute(&incoming.shared, answer, Rows::True).await,
+        Some(fault) => {
+            in_flight.met(fault.kind);
+            fail(incoming, call.provider, &fault, answer).await
+        }
+    }
+}
+
+fn refuse(shared: &Shared, provider: Provider, refusal: Refusal) -> Response {
+    match provider {
+        Provider::Polygon => polygon::refuse(shared, refusal),
+        Provider::Tradier => tradier::refuse(refusal),
+    }
+}
+
+async fn compute<F>(shared: &Arc<Shared>, answer: F, rows: Rows) -> Response
+where
+    F: FnOnce(&Shared, Rows) -> Response + Send + 'static,
+{
+    let owned = Arc::clone(shared);
+    match tokio::task::spawn_blocking(move || answer(&owned, rows)).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be made");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn fail<F>(incoming: &Incoming, provider: Provider, fault: &Fault, answer: F) -> Response
+where
+    F: FnOnce(&Shared, Rows) -> Response + Send + 'static,
+{
+    let shared = &incoming.shared;
+    let refused = |refusal| {
+        let mut response = refuse(shared, provider, refusal);
+        if let Some(seconds) = fault.retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    };
+    match fault.kind {
+        FaultKind::RateLimit => refused(Refusal::RateLimit),
+        FaultKind::ServerError => refused(Refusal::ServerError),
+        FaultKind::Unauthorized => refused(Refusal::WrongKey),
+        FaultKind::Plan => refused(Refusal::Plan),
+        FaultKind::Empty => compute(shared, answer, Rows::None).await,
+        FaultKind::BadRows => compute(shared, answer, Rows::Bad).await,
+        FaultKind::TruncatedBody => truncate(compute(shared, answer, Rows::True).await).await,
+        FaultKind::WrongShape => match provider {
+            Provider::Polygon => polygon::wrong_shape(),
+            Provider::Tradier => tradier::wrong_shape(),
+        },
+        FaultKind::WrongContentType => {
+            ([(header::CONTENT_TYPE, "text/html")], "<html><body><h1>Down for maintenance</h1></body></html>")
+                .into_response()
+        }
+        FaultKind::HugeBody => huge(),
+        FaultKind::Reset => {
+            incoming.connection.reset();
+            StatusCode::OK.into_response()
+        }
+        FaultKind::Stall => {
+            stopped(shared.until_stopped.clone()).await;
+            incoming.connection.reset();
+            StatusCode::OK.into_response()
+        }
+    }
+}
+
+/// Announces the whole body, sends half of it, and breaks off.
+async fn truncate(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    let half = bytes.slice(..bytes.len() / 2);
+    let broken = async {
+        // What was written before is sent while this waits; an error at once would take it back.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))
+    };
+    let halves = stream::once(async { Ok(half) }).chain(stream::once(broken));
+    Response::from_parts(parts, Body::from_stream(halves))
+}
+
+/// JSON that opens and then goes on in spaces.
+fn huge() -> Response {
+    let first = Bytes::from_static(b"{\"results\":[");
+    let spaces = Bytes::from(vec![b' '; CHUNK_BYTES]);
+    let last = Bytes::from_static(b"]}");
+    let chunks = std::iter::once(first).chain(std::iter::repeat_n(spaces, HUGE_CHUNKS)).chain([last]);
+    let body = Body::from_stream(stream::iter(chunks.map(Ok::<_, Infallible>)));
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}

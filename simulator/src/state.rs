@@ -1,0 +1,103 @@
+//! What all requests of one simulator share, from its settings to its log.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::Utc;
+use tidemark_market::{Symbol, Timestamp};
+use tokio::sync::watch;
+
+use crate::config::SimulatorConfig;
+use crate::control::{Settings, SettingsChange};
+use crate::faults::Fault;
+use crate::limits::{Limits, Quota};
+use crate::lock;
+use crate::log::Log;
+use crate::random::mix;
+use crate::serve::Provider;
+use crate::source::Source;
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub(crate) source: Source,
+    pub(crate) settings: Mutex<Settings>,
+    pub(crate) faults: Mutex<Vec<Fault>>,
+    pub(crate) log: Log,
+    limits: Mutex<Limits>,
+    keys: Option<Vec<String>>,
+    seed: u64,
+    answers: AtomicU64,
+    /// Has no sender any more once the simulator is stopped.
+    pub(crate) until_stopped: watch::Receiver<()>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(config: &SimulatorConfig, source: Source, until_stopped: watch::Receiver<()>) -> Self {
+        let settings = Settings {
+            latency_ms: u64::try_from(config.latency.as_millis()).unwrap_or(u64::MAX),
+            requests_per_minute: config.requests_per_minute,
+            unknown_symbols: Vec::new(),
+            clock: config.clock,
+        };
+        Self {
+            source,
+            settings: Mutex::new(settings),
+            faults: Mutex::default(),
+            log: Log::default(),
+            limits: Mutex::default(),
+            keys: config.keys.clone(),
+            seed: config.seed,
+            answers: AtomicU64::new(0),
+            until_stopped,
+        }
+    }
+
+    pub(crate) fn change(&self, change: SettingsChange) -> Settings {
+        let mut settings = lock(&self.settings);
+        settings.latency_ms = change.latency_ms.unwrap_or(settings.latency_ms);
+        settings.clock = change.clock.unwrap_or(settings.clock);
+        if let Some(symbols) = change.unknown_symbols {
+            settings.unknown_symbols = symbols;
+        }
+        if let Some(limit) = change.requests_per_minute {
+            settings.requests_per_minute = limit;
+            lock(&self.limits).clear();
+        }
+        settings.clone()
+    }
+
+    /// What the time is to the providers.
+    pub(crate) fn now(&self) -> Timestamp {
+        lock(&self.settings).clock.unwrap_or_else(|| Utc::now().into())
+    }
+
+    /// Whether the providers know the symbol.
+    pub(crate) fn knows(&self, symbol: &Symbol) -> bool {
+        !symbol.as_str().starts_with("ZZZ") && !lock(&self.settings).unknown_symbols.contains(symbol)
+    }
+
+    /// A new id in Polygon's form: 32 hexadecimal digits.
+    pub(crate) fn request_id(&self) -> String {
+        let count = self.answers.fetch_add(1, Ordering::Relaxed);
+        let first = mix(self.seed ^ mix(count));
+        format!("{first:016x}{:016x}", mix(first ^ count))
+    }
+
+    /// Whether the key opens the door.
+    pub(crate) fn accepts(&self, key: &str) -> bool {
+        !key.is_empty() && self.keys.as_ref().is_none_or(|keys| keys.iter().any(|accepted| accepted == key))
+    }
+
+    /// Counts a request against the key's limit; `None` where there is no limit.
+    pub(crate) fn take_quota(&self, provider: Provider, key: &str) -> Option<Quota> {
+        let allowed = lock(&self.settings).requests_per_minute?;
+        Some(lock(&self.limits).take(provider, key, allowed, Utc::now().timestamp_millis()))
+    }
+}
