@@ -33,8 +33,21 @@ pub async fn simulator() -> Simulator {
 /// Settings for `provider_url`, with fast retries.
 pub fn config(provider_url: &str) -> ServeConfig {
     let arguments = [
-        "tidemark", "--polygon-api-key", "key-p", "--polygon-base-url", provider_url, "--tradier-access-token", "key-t",
-        "--tradier-base-url", provider_url, "--lease-seconds", "3", "--retry-ms", "20", "--provider-timeout-seconds", "5",
+        "tidemark",
+        "--polygon-api-key",
+        "key-p",
+        "--polygon-base-url",
+        provider_url,
+        "--tradier-access-token",
+        "key-t",
+        "--tradier-base-url",
+        provider_url,
+        "--lease-seconds",
+        "3",
+        "--retry-ms",
+        "20",
+        "--provider-timeout-seconds",
+        "5",
     ];
     Cli::parse_from(arguments).serve
 }
