@@ -65,7 +65,7 @@ stage "simulator's tests" cargo_counts cargo test --no-fail-fast -p tidemark-sim
 stage "app" cargo_counts cargo test --no-fail-fast -p tidemark-app --features ssr -- --show-output
 stage "server" cargo_counts with_postgres cargo test --no-fail-fast -p tidemark-server -- --show-output
 stage "browser parts" cargo_counts \
-  cargo test --no-fail-fast -p tidemark-app --features hydrate --target wasm32-unknown-unknown
+  cargo test --no-fail-fast -p tidemark-app --features hydrate --target wasm32-unknown-unknown --target-dir target/front
 stage "end to end" playwright_counts playwright
 
 printf '\n%s passed, %s failed%s\n' "$passed" "$failed" "$([[ $skipped == 0 ]] || echo ", $skipped skipped")"

@@ -122,6 +122,8 @@ impl Workshop {
         self.book_allowance(run, fetched.allowance.as_ref(), None, "").await;
         let validated = self.sort_out(run, fetched.bars);
         for reason in &fetched.unreadable_rows {
+            metrics::counter!("tidemark_bars_quarantined_total", "provider" => run.provider.clone(), "reason" => "unreadable")
+                .increment(1);
             tracing::warn!(run = run.id, provider = run.provider, reason, "a row could not be read");
         }
         if validated.bars.is_empty() && run.attempt < EMPTY_ANSWERS_BELIEVED {

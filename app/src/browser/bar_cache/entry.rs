@@ -9,9 +9,9 @@ use tidemark_market::{TimeRange, Timeframe, Timestamp};
 use crate::series::SeriesKey;
 use crate::stores::holding::Changed;
 
-/// How many bars' time a chunk spans: half a year of hours, so that an update rewrites a few kilobytes and a long
+/// How many bars' time a chunk spans: two years of hours, so that an update rewrites some ten kilobytes and a long
 /// series is still few values.
-const CHUNK_BARS: i64 = 4_096;
+const CHUNK_BARS: i64 = 16_384;
 
 /// How much the cache may hold.
 #[derive(Clone, Copy, Debug)]
