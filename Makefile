@@ -33,11 +33,12 @@ dev: assets ## Build, start, and do it again at every change
 test: ## Every test there is; the last line tells how many passed and failed
 	@scripts/test.sh
 
-lint: setup ## Formatting and Clippy, for the server and for the browser
+lint: setup-test ## Formatting, Clippy for the server and for the browser, types of the tests
 	cargo fmt --all --check
 	cargo clippy --workspace --exclude tidemark-frontend --all-targets -- -D warnings
 	cargo clippy -p tidemark-frontend $(WASM) -- -D warnings
 	cargo clippy -p tidemark-app --features hydrate --all-targets $(WASM) -- -D warnings
+	end2end/node_modules/.bin/tsc -p end2end
 
 bench: setup-test assets build ## Measure, beside a floor; writes bench/RESULTS.md
 	@bench/run.sh

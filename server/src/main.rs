@@ -82,8 +82,9 @@ async fn tick(cli: &Cli) -> Result<(), CommandError> {
     let registry = registry(&cli.serve, "http://127.0.0.1:9")?;
     let service = Service { pool: pool.clone(), registry, notifier, clock: Clock::System };
     let ticked = orchestrator::tick(&service).await?;
-    drop(service);
-    duty.run(CancellationToken::new()).await;
+    let stop = CancellationToken::new();
+    stop.cancel();
+    duty.run(stop).await;
     pool.close().await;
     let Ticked { is_leader, reaped_series, refreshed_series, created_slices } = ticked;
     if is_leader {
@@ -98,6 +99,8 @@ async fn tick(cli: &Cli) -> Result<(), CommandError> {
 async fn with_postgres(config: &DatabaseConfig, command: &[String]) -> Result<ExitCode, CommandError> {
     let temporary = std::env::temp_dir().join(format!("tidemark-{}", std::process::id()));
     let data_dir = config.data_dir.clone().unwrap_or_else(|| temporary.clone());
+    // Ctrl-C is the command's to obey; this process waits for it, so that Postgres is stopped in any case.
+    let _unheard = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let database = Database::private(data_dir).await?;
     let (program, arguments) = command.split_first().ok_or_else(|| std::io::Error::other("no command was given"))?;
     let status =

@@ -48,7 +48,7 @@ pub enum PostgresError {
     },
     /// Postgres itself.
     #[error(
-        "The private Postgres in {path} does not start: {source}. Its log is start.log there; DATABASE_URL uses another."
+        "The private Postgres in {path} does not start: {source}. Its log is start.log there. As root, each folder above it must be open to the user postgres: TIDEMARK_DATA_DIR names another place, DATABASE_URL another database."
     )]
     Start {
         /// Its data directory.

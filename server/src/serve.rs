@@ -202,7 +202,10 @@ async fn serve_http(
     };
     tokio::select! {
         served = server.into_future() => served.map_err(ServeError::Http),
-        () = too_long => Ok(tracing::warn!("requests were still under way after {} s and were cut off", DRAIN.as_secs())),
+        () = too_long => {
+            tracing::warn!("requests were still under way after {} s and were cut off", DRAIN.as_secs());
+            Ok(())
+        }
     }
 }
 

@@ -104,7 +104,8 @@ async fn retries_are_bounded(pool: PgPool) {
     let server = TestServer::start(&pool, &simulator.url()).await;
     simulator.control().add_faults([Fault::new(FaultKind::ServerError)]);
     server.hydrate("AAPL", "d1", 100).await;
-    let failed = server.at_rest("AAPL", "d1").await;
+    // Four times the dispatcher's longest sleep is 20 s: a retry must be woken by its own back-off.
+    let failed = tokio::time::timeout(Duration::from_secs(15), server.at_rest("AAPL", "d1")).await.expect("at rest");
     assert_eq!(failed["failure"]["code"], "provider_server_error");
     assert_eq!(count(&pool, "select max(attempt)::bigint from job_runs").await, 5);
     server.stop().await;

@@ -41,15 +41,19 @@ impl From<Error> for HttpProblem {
 
 impl From<JsonRejection> for HttpProblem {
     fn from(rejection: JsonRejection) -> Self {
-        let status = rejection.status().as_u16();
-        Self(Problem::new(status, "bad_request", "The request can't be read", rejection.body_text()))
+        Self(unreadable(rejection.status().as_u16(), &rejection.body_text()))
     }
 }
 
 impl From<QueryRejection> for HttpProblem {
     fn from(rejection: QueryRejection) -> Self {
-        Self(Problem::new(400, "bad_request", "The request can't be read", rejection.body_text()))
+        Self(unreadable(400, &rejection.body_text()))
     }
+}
+
+fn unreadable(status: u16, reason: &str) -> Problem {
+    let detail = format!("{reason}. The README's section on the API shows what is expected.");
+    Problem::new(status, "bad_request", "The request can't be read", detail)
 }
 
 /// The refusal of a body above `limit` bytes.

@@ -70,10 +70,12 @@ impl DispatcherDuty {
         let claimed = runs.len();
         for run in runs {
             let Ok(hand) = Arc::clone(hands).acquire_owned().await else { break };
-            let (workshop, shutdown) = (Arc::clone(workshop), shutdown.clone());
+            let (workshop, queued, shutdown) = (Arc::clone(workshop), Arc::clone(&self.queued), shutdown.clone());
             at_work.spawn(async move {
                 workshop.work(run, shutdown).await;
                 drop(hand);
+                // A try that failed is due again after its back-off, which the present sleep knows nothing of.
+                queued.notify_one();
             });
         }
         Ok(claimed)

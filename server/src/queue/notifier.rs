@@ -57,7 +57,7 @@ impl NotifierDuty {
             tokio::select! {
                 first = changes.recv() => match first {
                     Some(first) => self.send(first, changes).await,
-                    None => return,
+                    None => return shutdown.cancelled().await,
                 },
                 () = shutdown.cancelled() => break,
             }
