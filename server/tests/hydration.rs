@@ -1,5 +1,7 @@
 //! The main story over HTTP: a whole server, a real Postgres, a simulator for a provider.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::HashSet;
