@@ -199,7 +199,7 @@ impl Session {
         match absorb(self.held.as_ref(), answer) {
             Absorbed::Hold { data, changed } => {
                 self.view.situation.update(|situation| {
-                    situation.problem = None;
+                    situation.store_answered();
                     situation.confirmed = Some(data.revision);
                     situation.gaps = data.gaps.len();
                 });

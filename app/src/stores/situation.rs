@@ -74,6 +74,11 @@ impl Situation {
         self.progress = Some(progress);
     }
 
+    /// Chart data came, so the server and its store can be reached. What was said of the symbol or of a provider stands.
+    pub fn store_answered(&mut self) {
+        self.problem.take_if(|problem| problem.status == 0 || problem.code == "storage_unavailable");
+    }
+
     fn is_behind(&self) -> bool {
         let told = self.progress.as_ref().map(|progress| progress.revision);
         matches!((told, self.confirmed), (Some(told), Some(held)) if told > held)
@@ -241,7 +246,7 @@ fn done(series: &SeriesKey, situation: &Situation) -> Banner {
         return Banner::plain(BannerState::Done, format!("{added}{series} is up to date: {bars}"));
     }
     let mut banner = Banner::plain(BannerState::Done, format!("{added}{series}: {bars}"));
-    banner.notes.push(format!("{} of the window is not fetched yet.", counted(situation.gaps as u64, "part")));
+    banner.notes.push(format!("Not fetched yet: {} of the window.", counted(situation.gaps as u64, "part")));
     banner.retry = true;
     banner
 }
@@ -376,5 +381,16 @@ mod tests {
         now.learn(fresh.clone());
         assert_eq!(now.progress, Some(fresh));
         assert!(!now.is_stale);
+    }
+
+    #[test]
+    fn chart_data_does_not_hide_that_a_symbol_is_unknown() {
+        let unknown = Problem::new(404, "unknown_symbol", "Unknown symbol", "No provider knows ZZZZ.");
+        let mut now = Situation { problem: Some(unknown.clone()), ..at_rest() };
+        now.store_answered();
+        assert_eq!(now.problem, Some(unknown));
+        now.problem = Some(Problem::unreachable("gone"));
+        now.store_answered();
+        assert_eq!(now.problem, None);
     }
 }
