@@ -11,12 +11,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
 use leptos::config::LeptosOptions;
 use leptos::prelude::provide_context;
 use leptos_axum::{LeptosRoutes, generate_route_list};
@@ -73,7 +73,6 @@ pub fn router(state: AppState, allowed_origins: &[String]) -> Router {
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(problem::as_problem))
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(Extension(MAX_BODY))
         .layer(middleware::from_fn(refuse_large_bodies))
         .layer(cors(allowed_origins))
         .with_state(state)
