@@ -24,8 +24,42 @@ pub const END: Timestamp = Timestamp(2_082_758_400_000);
 pub enum Calendar {
     /// The New York Stock Exchange's regular session, 09:30 to 16:00 New York time, with holidays and early closes.
     Xnys,
+    /// The same days from 04:00 to 20:00 New York time; after an early close until four hours past it, since the late
+    /// session of the exchange's electronic markets then ends at 17:00.
+    XnysExtended,
+    /// Currencies: from 17:00 New York time on Sunday to 17:00 on Friday. A trading day begins at 17:00 of the evening
+    /// before, and counts as one session.
+    Fx,
     /// Crypto: around the clock; each UTC day counts as one session.
     AlwaysOpen,
+}
+
+/// Which part of the day a series holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hours {
+    /// The exchange's regular session.
+    #[default]
+    Regular,
+    /// What trades before and after it too.
+    Extended,
+}
+
+impl Hours {
+    /// The name in the database and on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Regular => "regular",
+            Self::Extended => "extended",
+        }
+    }
+
+    /// The hours of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Regular, Self::Extended].into_iter().find(|hours| hours.as_str() == name)
+    }
 }
 
 /// One span in which the market trades.
@@ -63,6 +97,8 @@ impl Calendar {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Xnys => "XNYS",
+            Self::XnysExtended => "XNYS-extended",
+            Self::Fx => "FX",
             Self::AlwaysOpen => "24x7",
         }
     }
@@ -70,7 +106,9 @@ impl Calendar {
     /// The calendar of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Xnys, Self::AlwaysOpen].into_iter().find(|calendar| calendar.as_str() == name)
+        [Self::Xnys, Self::XnysExtended, Self::Fx, Self::AlwaysOpen]
+            .into_iter()
+            .find(|calendar| calendar.as_str() == name)
     }
 
     /// Every session that overlaps `range`, in order.
@@ -96,6 +134,15 @@ impl Calendar {
                 let (open, close) = xnys_hours(day)?;
                 Some(Session { open: new_york_to_utc(day, open), close: new_york_to_utc(day, close) })
             }
+            Self::XnysExtended => {
+                let (_, close) = xnys_hours(day)?;
+                let late = (close + chrono::Duration::hours(4)).min(wall(20));
+                Some(Session { open: new_york_to_utc(day, wall(4)), close: new_york_to_utc(day, late) })
+            }
+            Self::Fx => {
+                let is_traded = !matches!(day.weekday(), Weekday::Sat | Weekday::Sun);
+                is_traded.then_some(Session { open: self.day_start(day), close: self.day_start(shift(day, 1)?) })
+            }
             Self::AlwaysOpen => {
                 let open = Timestamp::from(day.and_time(NaiveTime::MIN).and_utc());
                 Some(Session { open, close: open.plus(DAY) })
@@ -103,19 +150,19 @@ impl Calendar {
         }
     }
 
-    /// Where the bar that holds `at` begins. Up to h1 the grid is that of the epoch; h4 counts from the exchange's
-    /// midnight, d1 is its day and w1 begins on its Sunday, as Polygon aligns them.
+    /// Where the bar that holds `at` begins. Up to h1 the grid is that of the epoch; h4 counts from the start of the
+    /// exchange's day, so that no bar spans two; d1 is its day and w1 begins with its Sunday, as Polygon aligns them.
     #[must_use]
     pub fn bar_start(self, timeframe: Timeframe, at: Timestamp) -> Timestamp {
         match timeframe {
             Timeframe::H4 => {
-                let midnight = self.midnight(at, 0);
-                midnight.plus((at.0 - midnight.0).div_euclid(4 * HOUR) * 4 * HOUR)
+                let day = self.day_of(at, 0);
+                day.plus((at.0 - day.0).div_euclid(4 * HOUR) * 4 * HOUR)
             }
-            Timeframe::D1 => self.midnight(at, 0),
+            Timeframe::D1 => self.day_of(at, 0),
             Timeframe::W1 => {
                 let since_sunday = self.local_date(at).map_or(0, |day| day.weekday().num_days_from_sunday());
-                self.midnight(at, -i64::from(since_sunday))
+                self.day_of(at, -i64::from(since_sunday))
             }
             fixed => Timestamp(at.0.div_euclid(fixed.millis()) * fixed.millis()),
         }
@@ -126,9 +173,9 @@ impl Calendar {
     pub fn bar_end(self, timeframe: Timeframe, at: Timestamp) -> Timestamp {
         let start = self.bar_start(timeframe, at);
         match timeframe {
-            Timeframe::H4 => start.plus(4 * HOUR).min(self.midnight(start, 1)),
-            Timeframe::D1 => self.midnight(start, 1),
-            Timeframe::W1 => self.midnight(start, 7),
+            Timeframe::H4 => start.plus(4 * HOUR).min(self.day_of(start, 1)),
+            Timeframe::D1 => self.day_of(start, 1),
+            Timeframe::W1 => self.day_of(start, 7),
             fixed => start.plus(fixed.millis()),
         }
     }
@@ -167,20 +214,34 @@ impl Calendar {
     #[must_use]
     pub fn local_date(self, at: Timestamp) -> Option<NaiveDate> {
         let at = at.to_datetime()?;
-        Some(match self {
-            Self::Xnys => at.with_timezone(&New_York).date_naive(),
-            Self::AlwaysOpen => at.date_naive(),
-        })
+        let in_new_york = at.with_timezone(&New_York);
+        match self {
+            Self::Xnys | Self::XnysExtended => Some(in_new_york.date_naive()),
+            Self::Fx if in_new_york.time() >= wall(17) => shift(in_new_york.date_naive(), 1),
+            Self::Fx => Some(in_new_york.date_naive()),
+            Self::AlwaysOpen => Some(at.date_naive()),
+        }
     }
 
-    /// The exchange's midnight at the start of the day of `at`, `days` later. Beyond what chrono knows, `at` itself.
-    fn midnight(self, at: Timestamp, days: i64) -> Timestamp {
-        let Some(day) = self.local_date(at).and_then(|day| shift(day, days)) else { return at };
+    /// The start of the exchange's day that holds `at`, `days` later. Beyond what chrono knows, `at` itself.
+    fn day_of(self, at: Timestamp, days: i64) -> Timestamp {
+        self.local_date(at).and_then(|day| shift(day, days)).map_or(at, |day| self.day_start(day))
+    }
+
+    /// The first instant of the exchange's day: midnight, or for currencies 17:00 of the evening before.
+    #[must_use]
+    pub fn day_start(self, day: NaiveDate) -> Timestamp {
         match self {
-            Self::Xnys => new_york_to_utc(day, NaiveTime::MIN),
+            Self::Xnys | Self::XnysExtended => new_york_to_utc(day, NaiveTime::MIN),
+            Self::Fx => new_york_to_utc(shift(day, -1).unwrap_or(day), wall(17)),
             Self::AlwaysOpen => Timestamp::from(day.and_time(NaiveTime::MIN).and_utc()),
         }
     }
+}
+
+/// The full hour of a wall clock.
+fn wall(hour: u32) -> NaiveTime {
+    NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or(NaiveTime::MIN)
 }
 
 fn shift(day: NaiveDate, days: i64) -> Option<NaiveDate> {

@@ -6,12 +6,13 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Hours};
 
 /// The longest symbol that is read, in characters.
 pub const MAX_SYMBOL_LENGTH: usize = 24;
 
-/// A ticker in its one written form: upper case, `BRK.B` for a share class, `X:BTCUSD` for a crypto pair.
+/// A ticker in its one written form: upper case, `BRK.B` for a share class, `X:BTCUSD` for a crypto pair, `C:EURUSD` for
+/// a currency pair, `COINBASE:BTC-USD` for a pair at one [`Venue`], as that venue writes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Symbol(String);
@@ -40,6 +41,35 @@ pub enum AssetClass {
     Equity,
     /// A crypto pair, traded around the clock.
     Crypto,
+    /// A currency pair, traded from Sunday to Friday.
+    Fx,
+}
+
+/// An exchange whose own bars are charted, named before the pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Venue {
+    /// Coinbase Exchange: `COINBASE:BTC-USD`.
+    Coinbase,
+    /// Binance: `BINANCE:BTCUSDT`.
+    Binance,
+    /// Kraken: `KRAKEN:XBTUSD`.
+    Kraken,
+}
+
+impl Venue {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Coinbase, Self::Binance, Self::Kraken];
+
+    /// The prefix of its symbols, without the colon.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Coinbase => "COINBASE",
+            Self::Binance => "BINANCE",
+            Self::Kraken => "KRAKEN",
+        }
+    }
 }
 
 impl AssetClass {
@@ -49,15 +79,18 @@ impl AssetClass {
         match self {
             Self::Equity => "equity",
             Self::Crypto => "crypto",
+            Self::Fx => "fx",
         }
     }
 
-    /// The calendar its market trades by.
+    /// The calendar its market trades by. Only equities know extended hours.
     #[must_use]
-    pub const fn calendar(self) -> Calendar {
-        match self {
-            Self::Equity => Calendar::Xnys,
-            Self::Crypto => Calendar::AlwaysOpen,
+    pub const fn calendar(self, hours: Hours) -> Calendar {
+        match (self, hours) {
+            (Self::Equity, Hours::Regular) => Calendar::Xnys,
+            (Self::Equity, Hours::Extended) => Calendar::XnysExtended,
+            (Self::Crypto, _) => Calendar::AlwaysOpen,
+            (Self::Fx, _) => Calendar::Fx,
         }
     }
 }
@@ -69,16 +102,30 @@ impl Symbol {
         &self.0
     }
 
-    /// Told by the prefix, as Polygon writes tickers: `X:` is crypto, none is equity.
+    /// Told by the prefix, as Polygon writes tickers: `X:` and a [`Venue`] are crypto, `C:` is a currency pair, none is
+    /// equity.
     #[must_use]
     pub fn asset_class(&self) -> AssetClass {
-        if self.0.starts_with("X:") { AssetClass::Crypto } else { AssetClass::Equity }
+        match self.0.split_once(':') {
+            Some(("X", _)) => AssetClass::Crypto,
+            Some(("C", _)) => AssetClass::Fx,
+            _ if self.at_venue().is_some() => AssetClass::Crypto,
+            _ => AssetClass::Equity,
+        }
+    }
+
+    /// The venue of the prefix and the pair as that venue writes it; `None` where the symbol names no venue.
+    #[must_use]
+    pub fn at_venue(&self) -> Option<(Venue, &str)> {
+        let (prefix, pair) = self.0.split_once(':')?;
+        let venue = Venue::ALL.into_iter().find(|venue| venue.as_str() == prefix)?;
+        Some((venue, pair))
     }
 
     /// The calendar the symbol trades by.
     #[must_use]
-    pub fn calendar(&self) -> Calendar {
-        self.asset_class().calendar()
+    pub fn calendar(&self, hours: Hours) -> Calendar {
+        self.asset_class().calendar(hours)
     }
 }
 
@@ -131,6 +178,16 @@ mod tests {
         for (text, written) in [("aapl", "AAPL"), (" brk/b ", "BRK.B"), ("x:btcusd", "X:BTCUSD"), ("BF-A", "BF-A")] {
             assert_eq!(text.parse::<Symbol>().map(String::from), Ok(written.to_owned()));
         }
+    }
+
+    #[test]
+    fn the_prefix_tells_the_class_and_the_venue() {
+        let symbol = |text: &str| text.parse::<Symbol>().unwrap();
+        assert_eq!(symbol("C:EURUSD").calendar(Hours::Extended), Calendar::Fx);
+        assert_eq!(symbol("AAPL").calendar(Hours::Extended), Calendar::XnysExtended);
+        assert_eq!(symbol("coinbase:btc-usd").at_venue(), Some((Venue::Coinbase, "BTC-USD")));
+        assert_eq!(symbol("KRAKEN:XBTUSD").asset_class(), AssetClass::Crypto);
+        assert_eq!((symbol("X:BTCUSD").at_venue(), symbol("AAPL").at_venue()), (None, None));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidemark_market::{AssetClass, Layer, Timeframe};
+use tidemark_market::{Layer, Symbol, Timeframe};
 
 use crate::providers::Provider;
 
@@ -11,6 +11,7 @@ use crate::providers::Provider;
 pub struct Registry {
     historical: Option<Arc<dyn Provider>>,
     intraday: Option<Arc<dyn Provider>>,
+    venues: Vec<Arc<dyn Provider>>,
 }
 
 impl Registry {
@@ -18,18 +19,25 @@ impl Registry {
     /// instrument, the other steps in.
     #[must_use]
     pub fn new(historical: Option<Arc<dyn Provider>>, intraday: Option<Arc<dyn Provider>>) -> Self {
-        Self { historical, intraday }
+        Self { historical, intraday, venues: Vec::new() }
+    }
+
+    /// The same, and providers that serve the symbols of their own venue.
+    #[must_use]
+    pub fn with_venues(self, venues: Vec<Arc<dyn Provider>>) -> Self {
+        Self { venues, ..self }
     }
 
     /// Who fetches this layer of such a series; `None` where nobody does.
     #[must_use]
-    pub fn provider_for(&self, class: AssetClass, timeframe: Timeframe, layer: Layer) -> Option<&Arc<dyn Provider>> {
+    pub fn provider_for(&self, symbol: &Symbol, timeframe: Timeframe, layer: Layer) -> Option<&Arc<dyn Provider>> {
         let order = match layer {
             Layer::Historical => [&self.historical, &self.intraday],
             Layer::Intraday => [&self.intraday, &self.historical],
             Layer::Forecast => return None,
         };
-        order.into_iter().flatten().find(|provider| provider.supports(class, timeframe))
+        let mut served = order.into_iter().flatten().chain(&self.venues);
+        served.find(|provider| provider.supports(symbol, timeframe))
     }
 
     /// The provider of that name.
@@ -39,8 +47,8 @@ impl Registry {
     }
 
     /// Everyone who can say whether such an instrument exists.
-    pub fn knowing(&self, class: AssetClass) -> impl Iterator<Item = &Arc<dyn Provider>> {
-        self.all().filter(move |provider| Timeframe::ALL.iter().any(|timeframe| provider.supports(class, *timeframe)))
+    pub fn knowing(&self, symbol: &Symbol) -> impl Iterator<Item = &Arc<dyn Provider>> {
+        self.all().filter(move |provider| Timeframe::ALL.iter().any(|timeframe| provider.supports(symbol, *timeframe)))
     }
 
     /// Whether the bars of that provider are made up.
@@ -50,6 +58,6 @@ impl Registry {
     }
 
     fn all(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
-        self.historical.iter().chain(&self.intraday)
+        self.historical.iter().chain(&self.intraday).chain(&self.venues)
     }
 }

@@ -9,7 +9,7 @@ use tidemark_app::backend::{Backend, SeriesKey};
 use tidemark_app::problem::Problem;
 use tidemark_market::slicing::{self, Ask, PlannedSlice};
 use tidemark_market::wire::ChartData;
-use tidemark_market::{Layer, SeriesProgress, TimeRange, Timestamp};
+use tidemark_market::{Hours, Layer, SeriesProgress, TimeRange, Timestamp};
 
 use crate::clock::Clock;
 use crate::db;
@@ -111,7 +111,7 @@ impl Service {
             Some((start, end)) => slicing::check_window(start, end, now)?,
             None => slicing::default_window(series.timeframe, now),
         };
-        let (calendar, timeframe) = (series.symbol.calendar(), series.timeframe);
+        let (calendar, timeframe) = (series.symbol.calendar(Hours::Regular), series.timeframe);
         Ok(Ask { calendar, timeframe, window, visible, now, slice_millis })
     }
 
@@ -122,11 +122,10 @@ impl Service {
         refresh_every: Option<Duration>,
         slices: &[PlannedSlice],
     ) -> Result<u32, Error> {
-        let class = series.symbol.asset_class();
         let served: Vec<(PlannedSlice, &str)> = slices
             .iter()
             .map(|slice| {
-                let provider = self.registry.provider_for(class, series.timeframe, slice.layer);
+                let provider = self.registry.provider_for(&series.symbol, series.timeframe, slice.layer);
                 let provider = provider.ok_or_else(|| Error::NoProvider(series.symbol.to_string()))?;
                 Ok((slice.clone(), provider.name()))
             })
@@ -151,7 +150,7 @@ impl Service {
     async fn look_up(&self, series: &SeriesKey) -> Result<Listing, Error> {
         let symbol = &series.symbol;
         let mut verdict = Error::NoProvider(symbol.to_string());
-        for provider in self.registry.knowing(symbol.asset_class()) {
+        for provider in self.registry.knowing(symbol) {
             match provider.knows(symbol).await {
                 Ok(Some(listing)) => return Ok(listing),
                 Ok(None) if matches!(verdict, Error::Unverified { .. }) => {}

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::response::Response;
 use serde_json::Value;
 use tidemark_market::validate::{Validated, validate};
-use tidemark_market::{Bar, Spans, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{Bar, Hours, Spans, Symbol, TimeRange, Timeframe, Timestamp};
 use tidemark_server::providers::{
     Allowance, ApiKey, FetchRequest, Fetched, HttpSettings, Polygon, Provider, ProviderError, Tradier,
 };
@@ -64,7 +64,8 @@ async fn tradier(body: &str) -> Tradier {
 fn asked(symbol: &str, timeframe: Timeframe, start: &str, end: &str) -> FetchRequest {
     let at = |text| Timestamp::parse(text).unwrap();
     let slice = TimeRange::new(at(start), at(end)).unwrap();
-    FetchRequest { symbol: symbol.parse().unwrap(), timeframe, slice }
+    let symbol: Symbol = symbol.parse().unwrap();
+    FetchRequest { calendar: symbol.calendar(Hours::Regular), symbol, timeframe, slice }
 }
 
 async fn fetch(provider: &dyn Provider, request: &FetchRequest) -> Result<Fetched, ProviderError> {
@@ -73,7 +74,7 @@ async fn fetch(provider: &dyn Provider, request: &FetchRequest) -> Result<Fetche
 
 /// As the worker sorts them out, by the exchange's sessions.
 fn checked(fetched: &Fetched, request: &FetchRequest) -> Validated {
-    let calendar = request.symbol.calendar();
+    let calendar = request.calendar;
     let sessions: Spans =
         calendar.session_spans(request.timeframe, request.slice, Timestamp(i64::MAX / 2)).into_iter().collect();
     validate(fetched.bars.clone(), request.slice, &sessions, request.timeframe, calendar)

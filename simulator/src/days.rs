@@ -19,6 +19,7 @@ pub(crate) struct TradingDay {
 }
 
 static XNYS: LazyLock<Vec<TradingDay>> = LazyLock::new(|| all(Calendar::Xnys));
+static FX: LazyLock<Vec<TradingDay>> = LazyLock::new(|| all(Calendar::Fx));
 static ALWAYS_OPEN: LazyLock<Vec<TradingDay>> = LazyLock::new(|| all(Calendar::AlwaysOpen));
 
 fn all(calendar: Calendar) -> Vec<TradingDay> {
@@ -32,8 +33,8 @@ fn trading_day(calendar: Calendar, session: Session) -> Option<TradingDay> {
     let Session { open, close } = session;
     let midnight = midnight(calendar, day);
     let (start, end) = match calendar {
-        Calendar::AlwaysOpen => (open, close),
-        Calendar::Xnys => {
+        Calendar::AlwaysOpen | Calendar::Fx => (open, close),
+        Calendar::Xnys | Calendar::XnysExtended => {
             let early = tidemark_market::calendar::utc_to_new_york(close)?.hour() < 16;
             let hour = |hour| Some(new_york_to_utc(day, NaiveTime::from_hms_opt(hour, 0, 0)?));
             (hour(4)?, hour(if early { 17 } else { 20 })?)
@@ -45,7 +46,8 @@ fn trading_day(calendar: Calendar, session: Session) -> Option<TradingDay> {
 /// Every trading day the calendar knows, in order.
 pub(crate) fn trading_days(calendar: Calendar) -> &'static [TradingDay] {
     match calendar {
-        Calendar::Xnys => &XNYS,
+        Calendar::Xnys | Calendar::XnysExtended => &XNYS,
+        Calendar::Fx => &FX,
         Calendar::AlwaysOpen => &ALWAYS_OPEN,
     }
 }

@@ -73,7 +73,7 @@ impl Generator {
     /// the last day brings them along.
     pub(crate) fn minutes(&self, symbol: &Symbol, range: TimeRange, hours: Hours, wanted: Wanted) -> Vec<Bar> {
         let series = self.series(symbol);
-        let mut positions: Vec<usize> = positions(symbol.calendar(), range).collect();
+        let mut positions: Vec<usize> = positions(symbol.calendar(tidemark_market::Hours::Regular), range).collect();
         if wanted.newest_first {
             positions.reverse();
         }
@@ -96,7 +96,7 @@ impl Generator {
     /// Day bars that begin in `range`, sorted. The day of `now` is summed up to then.
     pub(crate) fn days(&self, symbol: &Symbol, range: TimeRange, hours: Hours, now: Timestamp) -> Vec<Bar> {
         let series = self.series(symbol);
-        positions(symbol.calendar(), range)
+        positions(symbol.calendar(tidemark_market::Hours::Regular), range)
             .filter(|position| range.contains(series.days[*position].midnight))
             .filter_map(|position| series.day(position, hours, now))
             .collect()
@@ -123,7 +123,7 @@ impl Series {
     fn new(seed: u64, symbol: &Symbol) -> Self {
         let root = mix(seed ^ hash_text(symbol.as_str()));
         let mut random = Random::new(root);
-        let days = trading_days(symbol.calendar());
+        let days = trading_days(symbol.calendar(tidemark_market::Hours::Regular));
         let volatility = 0.009 + 0.012 * random.unit();
         let volume = 800.0 * 60_f64.powf(random.unit());
         let level = 60.0 * 4_f64.powf(random.unit());

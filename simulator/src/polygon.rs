@@ -108,7 +108,7 @@ fn read_ask(path: &AggregatesPath, incoming: &Incoming) -> Result<Ask, String> {
     let symbol: Symbol = ticker.parse().map_err(|_| format!("Invalid ticker: '{ticker}'"))?;
     let window = Window::parse(multiplier, timespan)
         .ok_or_else(|| format!("Could not parse the aggregate window '{multiplier}/{timespan}'"))?;
-    let calendar = symbol.calendar();
+    let calendar = symbol.calendar(tidemark_market::Hours::Regular);
     let start = read_time(calendar, from, 0).ok_or_else(|| format!("Could not parse the time parameter: '{from}'"))?;
     let end = read_time(calendar, to, 1).ok_or_else(|| format!("Could not parse the time parameter: '{to}'"))?;
     if end < start {
@@ -178,11 +178,11 @@ fn details(symbol: &Symbol) -> Value {
             "ticker": symbol.as_str(), "name": format!("{symbol} (simulated)"), "market": "stocks", "locale": "us",
             "primary_exchange": "XNYS", "type": "CS", "active": true, "currency_name": "usd",
         }),
-        AssetClass::Crypto => {
-            let pair = symbol.as_str().trim_start_matches("X:");
+        AssetClass::Crypto | AssetClass::Fx => {
+            let pair = symbol.as_str().trim_start_matches("X:").trim_start_matches("C:");
             let (base, currency) = pair.split_at_checked(pair.len().saturating_sub(3)).unwrap_or((pair, ""));
             json!({
-                "ticker": symbol.as_str(), "name": format!("{base} - {currency} (simulated)"), "market": "crypto",
+                "ticker": symbol.as_str(), "name": format!("{base} - {currency} (simulated)"), "market": symbol.asset_class().as_str(),
                 "locale": "global", "active": true, "currency_symbol": currency, "currency_name": currency,
                 "base_currency_symbol": base, "base_currency_name": base,
             })

@@ -47,7 +47,8 @@ impl Source {
         hours: Hours,
     ) -> Vec<Bar> {
         let all = Wanted { limit: usize::MAX, newest_first: false };
-        window.group(&self.base(symbol, window, range, now, hours, all), symbol.calendar())
+        window
+            .group(&self.base(symbol, window, range, now, hours, all), symbol.calendar(tidemark_market::Hours::Regular))
     }
 
     fn recorded(&self, symbol: &Symbol, window: Window, range: TimeRange, hours: Hours) -> Vec<Bar> {
@@ -55,7 +56,7 @@ impl Source {
         if timeframe.millis() > window.nominal_millis() {
             return Vec::new();
         }
-        let calendar = symbol.calendar();
+        let calendar = symbol.calendar(tidemark_market::Hours::Regular);
         let start = bars.partition_point(|bar| bar.ts < range.start);
         let end = bars.partition_point(|bar| bar.ts < range.end);
         let counts = |bar: &&Bar| hours == Hours::Extended || trades_in_session(calendar, bar.ts, timeframe.millis());

@@ -1,7 +1,6 @@
 //! The length of an answered bar, as Polygon lets one ask for it: a multiple of a unit of time.
 
-use chrono::{Datelike, Days, Months, NaiveDate, NaiveTime};
-use tidemark_market::calendar::new_york_to_utc;
+use chrono::{Datelike, Days, Months, NaiveDate};
 use tidemark_market::resample::merge;
 use tidemark_market::time::MINUTE;
 use tidemark_market::{Bar, Calendar, TimeRange, Timeframe, Timestamp};
@@ -120,10 +119,7 @@ fn minutes_around(count: u32, calendar: Calendar, at: Timestamp) -> TimeRange {
 
 /// When the exchange's day begins.
 pub(crate) fn midnight(calendar: Calendar, day: NaiveDate) -> Timestamp {
-    match calendar {
-        Calendar::Xnys => new_york_to_utc(day, NaiveTime::MIN),
-        Calendar::AlwaysOpen => Timestamp::from(day.and_time(NaiveTime::MIN).and_utc()),
-    }
+    calendar.day_start(day)
 }
 
 #[cfg(test)]

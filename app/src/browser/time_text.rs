@@ -17,7 +17,7 @@ impl TimeText {
     #[must_use]
     pub fn new(series: &SeriesKey) -> Self {
         let zone = match series.symbol.asset_class() {
-            AssetClass::Equity => "America/New_York",
+            AssetClass::Equity | AssetClass::Fx => "America/New_York",
             AssetClass::Crypto => "UTC",
         };
         let is_daily = series.timeframe >= Timeframe::D1;

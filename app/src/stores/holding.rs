@@ -119,8 +119,8 @@ pub fn first_view(series: &SeriesKey, end: Timestamp) -> TimeRange {
     let bars = i64::try_from(FIRST_VIEW).unwrap_or(i64::MAX);
     let traded = bars.saturating_mul(series.timeframe.millis());
     let span = match (series.symbol.asset_class(), series.timeframe) {
-        (AssetClass::Crypto, _) | (AssetClass::Equity, Timeframe::W1) => traded,
-        (AssetClass::Equity, Timeframe::D1) => traded / 5 * 7,
+        (AssetClass::Crypto, _) | (_, Timeframe::W1) => traded,
+        (_, Timeframe::D1) | (AssetClass::Fx, _) => traded / 5 * 7,
         // Seven of the day's hours hold a part of the session.
         (AssetClass::Equity, _) => traded / 7 * 24 / 5 * 7,
     };

@@ -1,7 +1,7 @@
 //! Instruments and definitions: what is known of a symbol before anything is fetched.
 
 use sqlx::PgPool;
-use tidemark_market::Symbol;
+use tidemark_market::{Hours, Symbol};
 
 use crate::error::Error;
 use crate::providers::Listing;
@@ -30,7 +30,7 @@ pub async fn add(pool: &PgPool, listing: &Listing) -> Result<(), Error> {
         listing.symbol.as_str(),
         listing.name,
         class.as_str(),
-        class.calendar().as_str(),
+        class.calendar(Hours::Regular).as_str(),
         listing.currency
     )
     .execute(pool)

@@ -14,7 +14,7 @@ mod rows;
 mod tradier;
 
 use async_trait::async_trait;
-use tidemark_market::{AssetClass, Bar, Symbol, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{Bar, Calendar, Split, Symbol, TimeRange, Timeframe, Timestamp};
 
 pub use error::{ErrorClass, ProviderError};
 pub use http::{ApiKey, HttpSettings, SettingsError};
@@ -34,7 +34,12 @@ pub trait Provider: Send + Sync {
     fn is_synthetic(&self) -> bool;
 
     /// Whether it can be asked for such a series at all.
-    fn supports(&self, class: AssetClass, timeframe: Timeframe) -> bool;
+    fn supports(&self, symbol: &Symbol, timeframe: Timeframe) -> bool;
+
+    /// The oldest time it still has bars of, at `now`; `None` where it goes back as far as there are bars, or does not say.
+    fn reach(&self, _timeframe: Timeframe, _now: Timestamp) -> Option<Timestamp> {
+        None
+    }
 
     /// The bars of a slice, with as many requests as that takes. `progress` is told percents, from 0 to 100, now and
     /// then; they are a guess from how far in time the answers have come.
@@ -53,6 +58,14 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// Where it did not say either.
     async fn knows(&self, symbol: &Symbol) -> Result<Option<Listing>, ProviderError>;
+
+    /// All splits of the symbol, announced ones included; `None` where it does not tell splits.
+    ///
+    /// # Errors
+    /// As [`ErrorClass`] sorts them.
+    async fn splits(&self, _symbol: &Symbol) -> Result<Option<Vec<Split>>, ProviderError> {
+        Ok(None)
+    }
 }
 
 /// What is asked of a provider.
@@ -62,6 +75,8 @@ pub struct FetchRequest {
     pub symbol: Symbol,
     /// Of which length.
     pub timeframe: Timeframe,
+    /// By whose sessions: tells whether extended hours are wanted.
+    pub calendar: Calendar,
     /// Bars that begin inside. Both edges lie where a bar of `timeframe` can begin.
     pub slice: TimeRange,
 }

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use tidemark_market::validate::validate;
-use tidemark_market::{Bar, Calendar, Spans, Symbol, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{Bar, Calendar, Hours, Spans, Symbol, TimeRange, Timeframe, Timestamp};
 use tidemark_simulator::{Simulator, SimulatorConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -108,7 +108,15 @@ fn adapters(base_url: &str) -> [Box<dyn Provider>; 2] {
 
 fn request(symbol: &str, timeframe: Timeframe, minutes: i64) -> FetchRequest {
     let slice = TimeRange { start: START, end: START.plus(minutes * MINUTE) };
-    FetchRequest { symbol: symbol.parse().unwrap(), timeframe, slice }
+    FetchRequest { symbol: symbol.parse().unwrap(), timeframe, calendar: calendar_of(symbol), slice }
+}
+
+fn symbol(text: &str) -> Symbol {
+    text.parse().unwrap()
+}
+
+fn calendar_of(text: &str) -> Calendar {
+    symbol(text).calendar(Hours::Regular)
 }
 
 async fn fetch(provider: &dyn Provider, request: &FetchRequest) -> Result<Fetched, ProviderError> {
@@ -263,7 +271,7 @@ async fn polygon_four_hour_bars_lie_on_our_grid() {
             .await;
     let polygon = Polygon::new(settings(&stub.base_url)).unwrap();
     let slice = TimeRange { start, end: start.plus(12 * 60 * MINUTE) };
-    let asked = FetchRequest { symbol: "AAPL".parse().unwrap(), timeframe: Timeframe::H4, slice };
+    let asked = FetchRequest { symbol: symbol("AAPL"), timeframe: Timeframe::H4, calendar: Calendar::Xnys, slice };
     let fetched = fetch(&polygon, &asked).await.unwrap();
     assert_eq!(minutes(&fetched.bars), [-360, -120, 120]);
     assert!(fetched.bars.iter().all(|bar| bar.volume == 600.0 && bar.trades == Some(28)), "{:?}", fetched.bars);
@@ -380,7 +388,7 @@ async fn tradier_days_and_weeks_begin_where_ours_do() {
     ] {
         let stub = Stub::start(move |_, _| reply(&body)).await;
         let tradier = Tradier::new(settings(&stub.base_url)).unwrap();
-        let asked = FetchRequest { symbol: "AAPL".parse().unwrap(), timeframe, slice };
+        let asked = FetchRequest { symbol: symbol("AAPL"), timeframe, calendar: Calendar::Xnys, slice };
         let fetched = fetch(&tradier, &asked).await.unwrap();
         assert_eq!(fetched.bars.iter().map(|bar| bar.ts.to_string()).collect::<Vec<_>>(), want);
         let range = format!("symbol=AAPL&interval={interval}&start=2024-03-10&end=2024-03-16&");
@@ -392,9 +400,7 @@ async fn tradier_days_and_weeks_begin_where_ours_do() {
 async fn tradier_serves_stocks_alone() {
     let stub = Stub::start(|_, _| reply(&json!({"series": null}))).await;
     let tradier = Tradier::new(settings(&stub.base_url)).unwrap();
-    assert!(
-        !tradier.supports(AssetClass::Crypto, Timeframe::H1) && tradier.supports(AssetClass::Equity, Timeframe::H1)
-    );
+    assert!(!tradier.supports(&symbol("X:BTCUSD"), Timeframe::H1) && tradier.supports(&symbol("AAPL"), Timeframe::H1));
     let error = fetch(&tradier, &request("X:BTCUSD", Timeframe::H1, 60)).await.unwrap_err();
     assert_eq!((error.code, error.class), ("provider_bad_request", ErrorClass::Permanent));
     assert_eq!(stub.uris().len(), 0);
@@ -570,7 +576,7 @@ async fn the_simulator_is_read_without_a_bar_lost_at_every_timeframe() {
     for timeframe in Timeframe::ALL {
         let spans = Calendar::Xnys.session_spans(timeframe, window, now);
         let slice = TimeRange { start: spans[0].start, end: spans[spans.len() - 1].end };
-        let asked = FetchRequest { symbol: "AAPL".parse().unwrap(), timeframe, slice };
+        let asked = FetchRequest { symbol: symbol("AAPL"), timeframe, calendar: Calendar::Xnys, slice };
         let sessions: Spans = spans.iter().copied().collect();
         let generous = || HttpSettings { max_body_bytes: 10_000_000, ..settings(base_url) };
         let adapters: [Box<dyn Provider>; 2] =

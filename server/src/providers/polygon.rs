@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use tidemark_market::{AssetClass, Symbol, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{Symbol, TimeRange, Timeframe, Timestamp};
 
 use super::error::{Failure, ProviderError};
 use super::http::{Complaint, Http, HttpSettings, SettingsError};
@@ -58,8 +58,8 @@ impl Provider for Polygon {
         self.http.is_synthetic()
     }
 
-    fn supports(&self, class: AssetClass, _timeframe: Timeframe) -> bool {
-        matches!(class, AssetClass::Equity | AssetClass::Crypto)
+    fn supports(&self, symbol: &Symbol, _timeframe: Timeframe) -> bool {
+        symbol.at_venue().is_none()
     }
 
     async fn fetch(

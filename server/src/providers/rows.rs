@@ -70,8 +70,7 @@ impl Rows {
     /// Bars of the request's timeframe from finer ones. A bar with a part that is not a good bar would be wrong without
     /// looking so: it is left out, with a note.
     pub(super) fn coarsen(&mut self, finer: Timeframe, request: &FetchRequest) {
-        let FetchRequest { timeframe, slice, .. } = *request;
-        let calendar = request.symbol.calendar();
+        let FetchRequest { timeframe, slice, calendar, .. } = *request;
         let parts = validate(std::mem::take(&mut self.bars), slice, &slice.into(), finer, calendar);
         for (part, defect) in parts.quarantined {
             self.note(format!("{finer} bar at {}: {}", part.ts, defect.as_str()));
@@ -177,7 +176,12 @@ mod tests {
 
     fn hours(rows: &[Value]) -> Rows {
         let slice = TimeRange { start: OPEN, end: OPEN.plus(2 * HOUR) };
-        let request = FetchRequest { symbol: "AAPL".parse().unwrap(), timeframe: Timeframe::H1, slice };
+        let request = FetchRequest {
+            symbol: "AAPL".parse().unwrap(),
+            timeframe: Timeframe::H1,
+            calendar: tidemark_market::Calendar::Xnys,
+            slice,
+        };
         let mut read = Rows::default();
         read.read(rows, &COLUMNS);
         read.trim(&request);

@@ -43,8 +43,8 @@ impl Provider for Tradier {
         self.http.is_synthetic()
     }
 
-    fn supports(&self, class: AssetClass, _timeframe: Timeframe) -> bool {
-        class == AssetClass::Equity
+    fn supports(&self, symbol: &Symbol, _timeframe: Timeframe) -> bool {
+        symbol.asset_class() == AssetClass::Equity
     }
 
     async fn fetch(
@@ -153,12 +153,13 @@ impl Ask {
 }
 
 fn query(request: &FetchRequest, interval: &str, start: String, end: String) -> Vec<(&'static str, String)> {
+    let session_filter = if request.calendar == Calendar::XnysExtended { "all" } else { "open" };
     vec![
         ("symbol", spelled(&request.symbol)),
         ("interval", interval.to_owned()),
         ("start", start),
         ("end", end),
-        ("session_filter", "open".to_owned()),
+        ("session_filter", session_filter.to_owned()),
     ]
 }
 

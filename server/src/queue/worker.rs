@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use tidemark_market::validate::{Validated, validate};
-use tidemark_market::{Spans, Timestamp};
+use tidemark_market::{Hours, Spans, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::notifier::Notifier;
@@ -88,8 +88,12 @@ impl Workshop {
 
     /// Fetches, and ends as soon as the lease is lost or the process is to stop.
     async fn fetch(&self, run: &ClaimedRun, provider: &dyn Provider, shutdown: &CancellationToken) -> Outcome {
-        let request =
-            FetchRequest { symbol: run.series.symbol.clone(), timeframe: run.series.timeframe, slice: run.slice };
+        let request = FetchRequest {
+            symbol: run.series.symbol.clone(),
+            timeframe: run.series.timeframe,
+            calendar: run.series.symbol.calendar(Hours::Regular),
+            slice: run.slice,
+        };
         let percent = AtomicU8::new(0);
         let on_progress = |now: u8| percent.store(now.min(99), Ordering::Relaxed);
         tokio::select! {
@@ -140,7 +144,7 @@ impl Workshop {
     }
 
     fn sort_out(&self, run: &ClaimedRun, bars: Vec<tidemark_market::Bar>) -> Validated {
-        let (calendar, timeframe) = (run.series.symbol.calendar(), run.series.timeframe);
+        let (calendar, timeframe) = (run.series.symbol.calendar(Hours::Regular), run.series.timeframe);
         let sessions: Spans = calendar.session_spans(timeframe, run.slice, Timestamp(i64::MAX / 2)).into();
         let validated = validate(bars, run.slice, &sessions, timeframe, calendar);
         for (bar, defect) in &validated.quarantined {

@@ -58,7 +58,7 @@ pub(crate) fn answer(shared: &Shared, ask: &Ask, rows: Rows) -> String {
 /// Reads base bars from the snapped range up to the limit. The window that the limit cuts is left to the next page,
 /// unless it is the only one: then it is answered whole, so that every page gets ahead.
 fn page(shared: &Shared, ask: &Ask) -> Page {
-    let calendar = ask.symbol.calendar();
+    let calendar = ask.symbol.calendar(tidemark_market::Hours::Regular);
     let around = |at| ask.window.around(calendar, at);
     let (Some(first), Some(last)) = (around(ask.range.start), around(ask.last)) else {
         return Page { bars: Vec::new(), base_count: 0, next: None };
