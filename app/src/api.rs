@@ -41,10 +41,11 @@ impl Decodes<ChartData> for FrameEncoding {
 }
 
 /// Bars by layer, gaps and revision of a series over `[from, to)`, or over the timeframe's default window up to now.
-/// With `since`, the revision the caller holds, only the bars that changed after it.
+/// With `since`, the revision the caller holds, only the bars that changed after it. With `as_of` what was known then.
+/// `adjust` is `splits` (prices in today's shares, the default) or `none` (as traded).
 ///
 /// # Errors
-/// `bad_symbol`, `bad_timeframe`, `bad_range`; `storage_unavailable` where the database is away.
+/// `bad_symbol`, `bad_timeframe`, `bad_range`, `bad_request`; `storage_unavailable` where the database is away.
 #[server(name = ReadChartData, prefix = "/api/page", endpoint = "chart_data", input = GetUrl, output = Post<FrameEncoding>)]
 pub async fn chart_data(
     symbol: String,
@@ -52,16 +53,23 @@ pub async fn chart_data(
     from: Option<i64>,
     to: Option<i64>,
     since: Option<u64>,
+    as_of: Option<i64>,
+    adjust: Option<String>,
 ) -> Result<ChartData, Problem> {
-    use crate::backend::{backend, with_status};
-    with_status(match parse::series(&symbol, &timeframe) {
-        Ok(series) => backend().chart_data(series, parse::window(from, to), since).await,
+    use crate::backend::{ChartRequest, backend, with_status};
+    use tidemark_market::Timestamp;
+    let request = || {
+        let (series, adjust) = (parse::series(&symbol, &timeframe)?, parse::adjust(adjust.as_deref())?);
+        Ok(ChartRequest { series, window: parse::window(from, to), since, as_of: as_of.map(Timestamp), adjust })
+    };
+    with_status(match request() {
+        Ok(request) => backend().chart_data(request).await,
         Err(problem) => Err(problem),
     })
 }
 
 /// Sees to it that what is missing of a series over `[from, to)` is on its way, what is visible first. Asking twice
-/// makes nothing new.
+/// makes nothing new. What was not to be had is asked for again when it is due, or with `retry` at once.
 ///
 /// # Errors
 /// As [`chart_data`], and `unknown_symbol` where no provider knows it.
@@ -73,12 +81,16 @@ pub async fn ensure_coverage(
     to: Option<i64>,
     visible_from: Option<i64>,
     visible_to: Option<i64>,
+    retry: bool,
 ) -> Result<SeriesProgress, Problem> {
-    use crate::backend::{backend, with_status};
+    use crate::backend::{CoverageRequest, backend, with_status};
     use tidemark_market::TimeRange;
     let visible = parse::window(visible_from, visible_to).and_then(|(start, end)| TimeRange::new(start, end));
     with_status(match parse::series(&symbol, &timeframe) {
-        Ok(series) => backend().ensure_coverage(series, parse::window(from, to), visible).await,
+        Ok(series) => {
+            let window = parse::window(from, to);
+            backend().ensure_coverage(CoverageRequest { series, window, visible, retry }).await
+        }
         Err(problem) => Err(problem),
     })
 }
@@ -99,7 +111,7 @@ pub async fn series_progress(symbol: String, timeframe: String) -> Result<Series
 /// Reading what a caller sent; shared with the server's HTTP API.
 #[cfg(feature = "ssr")]
 pub mod parse {
-    use tidemark_market::Timestamp;
+    use tidemark_market::{Adjust, Timestamp};
 
     use crate::backend::SeriesKey;
     use crate::problem::Problem;
@@ -110,6 +122,16 @@ pub mod parse {
     /// `bad_symbol` or `bad_timeframe`.
     pub fn series(symbol: &str, timeframe: &str) -> Result<SeriesKey, Problem> {
         SeriesKey::parse(symbol, timeframe)
+    }
+
+    /// The way of reading prices of that name; in today's shares where none is given.
+    ///
+    /// # Errors
+    /// `bad_request`.
+    pub fn adjust(name: Option<&str>) -> Result<Adjust, Problem> {
+        let Some(name) = name else { return Ok(Adjust::default()) };
+        let detail = || format!("{name:?} is no way to read prices. Use adjust=splits or adjust=none.");
+        Adjust::parse(name).ok_or_else(|| Problem::new(400, "bad_request", "That can't be read", detail()))
     }
 
     /// The window as asked, where at least one end was given. A missing start is the earliest known time, a missing end

@@ -6,30 +6,47 @@ use async_trait::async_trait;
 use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
 use tidemark_market::wire::ChartData;
-use tidemark_market::{SeriesProgress, TimeRange, Timestamp};
+use tidemark_market::{Adjust, SeriesProgress, TimeRange, Timestamp};
 
 use crate::problem::Problem;
 pub use crate::series::SeriesKey;
 
+/// What a chart asks for.
+#[derive(Clone, Debug)]
+pub struct ChartRequest {
+    /// Whose bars.
+    pub series: SeriesKey,
+    /// A start and an end as asked, unchecked; the default window where `None`.
+    pub window: Option<(Timestamp, Timestamp)>,
+    /// Only what changed after this revision.
+    pub since: Option<u64>,
+    /// As it was known at this moment.
+    pub as_of: Option<Timestamp>,
+    /// In which shares prices are read.
+    pub adjust: Adjust,
+}
+
+/// What is to be seen to.
+#[derive(Clone, Debug)]
+pub struct CoverageRequest {
+    /// Of which series.
+    pub series: SeriesKey,
+    /// As in [`ChartRequest`].
+    pub window: Option<(Timestamp, Timestamp)>,
+    /// What is on screen, and so fetched first.
+    pub visible: Option<TimeRange>,
+    /// Ask for what was not to be had too, though it is not due again.
+    pub retry: bool,
+}
+
 /// The server's side of the page.
 #[async_trait]
 pub trait Backend: Send + Sync {
-    /// Bars, gaps and revision of a series. `window` is a start and an end as asked, unchecked; the default one where
-    /// `None`. With `since` only what changed after that revision.
-    async fn chart_data(
-        &self,
-        series: SeriesKey,
-        window: Option<(Timestamp, Timestamp)>,
-        since: Option<u64>,
-    ) -> Result<ChartData, Problem>;
+    /// Bars, gaps, holes and revision of a series.
+    async fn chart_data(&self, request: ChartRequest) -> Result<ChartData, Problem>;
 
     /// Sees to it that what is missing in the window is on its way; asking twice makes nothing new.
-    async fn ensure_coverage(
-        &self,
-        series: SeriesKey,
-        window: Option<(Timestamp, Timestamp)>,
-        visible: Option<TimeRange>,
-    ) -> Result<SeriesProgress, Problem>;
+    async fn ensure_coverage(&self, request: CoverageRequest) -> Result<SeriesProgress, Problem>;
 
     /// How far the series' hydration is.
     async fn series_progress(&self, series: SeriesKey) -> Result<SeriesProgress, Problem>;

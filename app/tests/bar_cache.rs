@@ -35,6 +35,8 @@ fn data(symbol: &str, revision: u64, first: i64, count: i64) -> ChartData {
         revision,
         layers: vec![LayerBars { layer: Layer::Historical, bars: (0..count).map(bar).collect(), bands: Vec::new() }],
         gaps: vec![TimeRange { start: Timestamp(first * HOUR), end: Timestamp((first + 1) * HOUR) }],
+        holes: Vec::new(),
+        derived: Vec::new(),
         providers: vec!["demo".to_owned()],
         synthetic: true,
     }

@@ -18,6 +18,10 @@ pub const INTRADAY_SESSIONS: usize = 6;
 /// How long after a session's close its day counts as settled: end-of-day plans publish it by then.
 pub const SETTLING_MILLIS: i64 = 12 * HOUR;
 
+/// A settled bar of which a price lies further than this from the recent one, relative, is recorded as a disagreement. A
+/// tenth of a percent is above what rounding and late prints change, and below what a chart's reader would overlook.
+pub const DISAGREEMENT_TOLERANCE: f64 = 0.001;
+
 /// Where a bar comes from and how final it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,11 +76,27 @@ impl fmt::Display for Layer {
 #[must_use]
 pub fn intraday_start(calendar: Calendar, timeframe: Timeframe, now: Timestamp) -> Timestamp {
     if timeframe >= Timeframe::D1 {
-        return calendar.closed_through(timeframe, now.plus(-SETTLING_MILLIS));
+        return settled_through(calendar, timeframe, now);
     }
+    newest_sessions_start(calendar, timeframe, now, INTRADAY_SESSIONS)
+}
+
+/// Until when sessions are settled at `now`: the historical layer holds bars that begin before.
+#[must_use]
+pub fn settled_through(calendar: Calendar, timeframe: Timeframe, now: Timestamp) -> Timestamp {
+    calendar.closed_through(timeframe, now.plus(-SETTLING_MILLIS))
+}
+
+/// From when on the intraday layer may be written at `now`: two sessions more than it holds, for runs on their way.
+#[must_use]
+pub fn writable_from(calendar: Calendar, timeframe: Timeframe, now: Timestamp) -> Timestamp {
+    newest_sessions_start(calendar, timeframe, now, INTRADAY_SESSIONS + 2)
+}
+
+fn newest_sessions_start(calendar: Calendar, timeframe: Timeframe, now: Timestamp, count: usize) -> Timestamp {
     let recent = TimeRange { start: now.plus(-21 * DAY), end: now.plus(1) };
     let sessions = calendar.sessions(recent);
-    let first = sessions.len().saturating_sub(INTRADAY_SESSIONS);
+    let first = sessions.len().saturating_sub(count);
     sessions.get(first).map_or(now, |session| calendar.bar_start(timeframe, session.open))
 }
 

@@ -7,6 +7,7 @@
 
 pub mod bar;
 pub mod calendar;
+pub mod coverage;
 pub mod layer;
 pub mod progress;
 pub mod resample;

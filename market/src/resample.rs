@@ -2,8 +2,33 @@
 
 use crate::bar::Bar;
 use crate::calendar::Calendar;
-use crate::time::Timestamp;
+use crate::spans::Spans;
+use crate::time::{TimeRange, Timestamp};
 use crate::timeframe::Timeframe;
+
+/// The timeframes of which a coarser one can be made, the coarsest first. The New York Stock Exchange's regular session
+/// begins at half past: providers' hour bars of 09:00 hold trades from before it, so nothing is made of hours there.
+#[must_use]
+pub fn sources(timeframe: Timeframe, calendar: Calendar) -> Vec<Timeframe> {
+    let holds_other_hours =
+        |finer: Timeframe| calendar == Calendar::Xnys && matches!(finer, Timeframe::H1 | Timeframe::H4);
+    Timeframe::ALL.into_iter().rev().filter(|finer| *finer < timeframe && !holds_other_hours(*finer)).collect()
+}
+
+/// The bars at `timeframe` in `wanted` that finer bars make up wholly: those whose session time is `covered` all through.
+/// `wanted` is of whole bars.
+#[must_use]
+pub fn answered(wanted: &Spans, covered: &Spans, calendar: Calendar, timeframe: Timeframe, finer: Timeframe) -> Spans {
+    let Some(hull) = wanted.hull() else { return Spans::empty() };
+    let always = Timestamp(i64::MAX / 2);
+    let needed: Spans = calendar.session_spans(finer, hull, always).into();
+    let missing = needed.intersect(wanted).subtract(covered);
+    let lacking = missing.ranges().iter().map(|range| TimeRange {
+        start: calendar.bar_start(timeframe, range.start),
+        end: calendar.bar_end(timeframe, range.end.plus(-1)),
+    });
+    wanted.subtract(&lacking.collect())
+}
 
 /// Bars at `timeframe` from finer bars sorted by time, aligned as [`Calendar::bar_start`] aligns them. The average price
 /// is weighted by volume and told only where every part tells it; so is the trade count.

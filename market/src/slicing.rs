@@ -141,6 +141,34 @@ pub fn plan(ask: &Ask) -> Result<Vec<PlannedSlice>, WindowError> {
     Ok(slices)
 }
 
+/// The slices without the time that is answered otherwise; what is left of one keeps to its bars.
+#[must_use]
+pub fn without(slices: Vec<PlannedSlice>, answered: &Spans) -> Vec<PlannedSlice> {
+    if answered.is_empty() {
+        return slices;
+    }
+    let left = |slice: PlannedSlice| {
+        let sessions = slice.sessions.iter().flat_map(|span| Vec::from(Spans::from(vec![*span]).subtract(answered)));
+        with_sessions(slice.layer, slice.priority, sessions.collect())
+    };
+    slices.into_iter().filter_map(left).collect()
+}
+
+/// The part of a slice that a provider reaches back to, and the stretches of session time before that.
+#[must_use]
+pub fn split_at_reach(slice: &PlannedSlice, reach: Option<Timestamp>) -> (Option<PlannedSlice>, Vec<TimeRange>) {
+    let Some(reach) = reach.filter(|reach| *reach > slice.range.start) else {
+        return (Some(slice.clone()), Vec::new());
+    };
+    let (beyond, within) = slice.sessions.iter().partition(|session| session.start < reach);
+    (with_sessions(slice.layer, slice.priority, within), beyond)
+}
+
+fn with_sessions(layer: Layer, priority: i16, sessions: Vec<TimeRange>) -> Option<PlannedSlice> {
+    let range = TimeRange::new(sessions.first()?.start, sessions.last()?.end)?;
+    Some(PlannedSlice { layer, range, sessions, priority })
+}
+
 fn intraday_slices(ask: &Ask) -> Vec<PlannedSlice> {
     let length = whole_bars(ask.slice_millis.unwrap_or(INTRADAY_SLICE_MILLIS), ask.timeframe);
     let cut = |span: TimeRange| {

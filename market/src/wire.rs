@@ -5,15 +5,17 @@
 //! Prices whose decimals are few are scaled to integers and stored as differences, others as raw `f64`: either way every
 //! value comes back bit for bit.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bar::Bar;
+use crate::coverage::{Hole, Reason};
 use crate::layer::Layer;
 use crate::symbol::Symbol;
 use crate::time::{MINUTE, TimeRange, Timestamp};
 use crate::timeframe::Timeframe;
 
-const MAGIC: &[u8; 4] = b"TMK\x01";
+const MAGIC: &[u8; 4] = b"TMK\x02";
 const HASH_LENGTH: usize = 8;
 /// 10^8 keeps the smallest unit of a crypto price.
 const MAX_SCALE: u8 = 8;
@@ -38,10 +40,23 @@ pub struct ChartData {
     pub layers: Vec<LayerBars>,
     /// Session time in the window that is not covered, in whole closed bars. Always the whole truth, never a change.
     pub gaps: Vec<TimeRange>,
+    /// Why time in the window is without bars: answered empty, out of reach, failed. The whole truth too.
+    pub holes: Vec<Hole>,
+    /// What was answered from bars of a finer timeframe that is held, since the series itself lacks it.
+    pub derived: Vec<Derived>,
     /// Who delivered the series' bars, by name.
     pub providers: Vec<String>,
     /// Whether any of them makes its bars up; the page must say so.
     pub synthetic: bool,
+}
+
+/// Bars made of finer ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Derived {
+    /// From where to where.
+    pub range: TimeRange,
+    /// Of which bars they are made.
+    pub source: Timeframe,
 }
 
 /// One layer's bars, sorted by time.
@@ -87,6 +102,13 @@ pub fn encode(data: &ChartData) -> Vec<u8> {
         out.signed(gap.start.0.wrapping_sub(last));
         out.signed(gap.millis());
         last = gap.end.0;
+    }
+    out.unsigned(data.holes.len() as u64);
+    data.holes.iter().for_each(|hole| out.hole(hole));
+    out.unsigned(data.derived.len() as u64);
+    for derived in &data.derived {
+        out.range(derived.range);
+        out.text(derived.source.as_str());
     }
     out.unsigned(data.providers.len() as u64);
     for provider in &data.providers {
@@ -173,6 +195,13 @@ impl Writer {
     fn range(&mut self, range: TimeRange) {
         self.signed(range.start.0);
         self.signed(range.end.0);
+    }
+
+    fn hole(&mut self, hole: &Hole) {
+        self.range(hole.range);
+        self.text(hole.reason.as_str());
+        self.unsigned(hole.checks.into());
+        self.signed(hole.checked_at.0);
     }
 
     fn layer(&mut self, layer: &LayerBars) {
@@ -274,7 +303,7 @@ impl Reader<'_> {
     fn chart_data(&mut self) -> Option<ChartData> {
         let symbol = self.text()?.parse().ok()?;
         let timeframe = self.text()?.parse().ok()?;
-        let window = TimeRange { start: Timestamp(self.signed()?), end: Timestamp(self.signed()?) };
+        let window = self.range()?;
         let since = self.unsigned()?.checked_sub(1);
         let revision = self.unsigned()?;
         let layers = self.list(Self::layer)?;
@@ -284,6 +313,9 @@ impl Reader<'_> {
             last = start.checked_add(reader.signed()?)?;
             Some(TimeRange { start: Timestamp(start), end: Timestamp(last) })
         })?;
+        let holes = self.list(Self::hole)?;
+        let derived =
+            self.list(|reader| Some(Derived { range: reader.range()?, source: reader.text()?.parse().ok()? }))?;
         let providers = self.list(Self::text)?;
         let synthetic = self.byte()? == 1;
         self.0.is_empty().then_some(ChartData {
@@ -294,9 +326,21 @@ impl Reader<'_> {
             revision,
             layers,
             gaps,
+            holes,
+            derived,
             providers,
             synthetic,
         })
+    }
+
+    fn range(&mut self) -> Option<TimeRange> {
+        Some(TimeRange { start: Timestamp(self.signed()?), end: Timestamp(self.signed()?) })
+    }
+
+    fn hole(&mut self) -> Option<Hole> {
+        let (range, reason) = (self.range()?, Reason::parse(&self.text()?)?);
+        let checks = u32::try_from(self.unsigned()?).ok()?;
+        Some(Hole { range, reason, checks, checked_at: Timestamp(self.signed()?) })
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -461,6 +505,11 @@ mod tests {
         })
     }
 
+    fn hole(range: TimeRange, seed: u32) -> Hole {
+        let reason = Reason::ALL[seed as usize % 3];
+        Hole { range, reason, checks: seed, checked_at: Timestamp(i64::from(seed)) }
+    }
+
     fn any_data() -> impl Strategy<Value = ChartData> {
         let ranges = proptest::collection::vec((any::<i32>(), 1_i64..1_000_000), 0..10).prop_map(|ranges| {
             ranges
@@ -473,6 +522,8 @@ mod tests {
         });
         (proptest::collection::vec(any_layer(), 0..3), ranges, any::<u32>(), proptest::option::of(any::<u32>()))
             .prop_map(|(layers, gaps, revision, since)| ChartData {
+                holes: gaps.iter().map(|range| hole(*range, revision)).collect(),
+                derived: gaps.iter().map(|range| Derived { range: *range, source: Timeframe::M5 }).collect(),
                 symbol: "X:BTCUSD".parse().unwrap(),
                 timeframe: Timeframe::H1,
                 window: TimeRange { start: Timestamp(-5), end: Timestamp(1_700_000_000_000) },
@@ -555,6 +606,8 @@ mod tests {
             revision: 1,
             layers: vec![LayerBars { layer: Layer::Historical, bars, bands: Vec::new() }],
             gaps: Vec::new(),
+            holes: Vec::new(),
+            derived: Vec::new(),
             providers: Vec::new(),
             synthetic: false,
         };

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use tidemark_app::problem::Problem;
+use tidemark_market::Timestamp;
 use tidemark_market::slicing::WindowError;
 
 use crate::providers::ProviderError;
@@ -12,6 +13,9 @@ pub enum Error {
     /// The asked window makes no sense.
     #[error(transparent)]
     Window(#[from] WindowError),
+    /// A moment that is not past.
+    #[error("{0} has not come yet, so that nothing is known as of then. Ask for a moment in the past.")]
+    NotYet(Timestamp),
     /// No provider knows the symbol.
     #[error("No provider knows {0}. Check the spelling; crypto pairs are written like X:BTCUSD.")]
     UnknownSymbol(String),
@@ -45,6 +49,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match &error {
             Error::Window(_) => Self::new(400, "bad_range", "That range makes no sense", error.to_string()),
+            Error::NotYet(_) => Self::new(400, "bad_range", "That moment has not come yet", error.to_string()),
             Error::UnknownSymbol(_) => Self::new(404, "unknown_symbol", "Unknown symbol", error.to_string()),
             Error::NoProvider(_) => Self::new(422, "no_provider", "No provider for this symbol", error.to_string()),
             Error::Unverified { .. } => {

@@ -12,6 +12,7 @@ pub mod config;
 pub mod db;
 pub mod error;
 pub mod events;
+mod finer;
 pub mod http;
 pub mod postgres;
 pub mod providers;

@@ -1,19 +1,24 @@
 //! What pages and tools ask: chart data, coverage, progress. The page's server functions and the HTTP API both come here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
-use tidemark_app::backend::{Backend, SeriesKey};
+use tidemark_app::backend::{Backend, ChartRequest, CoverageRequest, SeriesKey};
 use tidemark_app::problem::Problem;
 use tidemark_market::slicing::{self, Ask, PlannedSlice};
 use tidemark_market::wire::ChartData;
-use tidemark_market::{Hours, Layer, SeriesProgress, TimeRange, Timestamp};
+use tidemark_market::{Hours, Layer, SeriesProgress, Spans, TimeRange, Timestamp, layer};
 
 use crate::clock::Clock;
 use crate::db;
+use crate::db::bars::{Reading, Stored};
+use crate::db::queue::{LayerBounds, Wish};
+use crate::db::series::Settings;
 use crate::error::Error;
+use crate::finer;
 use crate::providers::Listing;
 use crate::queue::notifier::Notifier;
 use crate::registry::Registry;
@@ -34,33 +39,33 @@ pub struct Service {
 }
 
 impl Service {
-    /// Bars, gaps and revision. Bars changed after `since` only, unless the store never had that revision.
+    /// Bars, gaps, holes and revision. Where the series lacks what a finer one holds, that is answered instead.
     ///
     /// # Errors
-    /// A window that makes no sense; the database.
-    pub async fn read_chart(
-        &self,
-        series: &SeriesKey,
-        window: AskedWindow,
-        since: Option<u64>,
-    ) -> Result<ChartData, Error> {
-        let ask = self.ask(series, window, None, None)?;
+    /// A window that makes no sense, a moment in the future; the database.
+    pub async fn read_chart(&self, request: &ChartRequest) -> Result<ChartData, Error> {
+        let ChartRequest { series, window, since, as_of, adjust } = request;
+        let settings = db::series::settings(&self.pool, series).await?;
+        let ask = self.ask(series, *window, None, settings)?;
+        if let Some(as_of) = as_of.filter(|as_of| *as_of > ask.now) {
+            return Err(Error::NotYet(as_of));
+        }
         let asked = [Layer::Historical, Layer::Intraday].map(|layer| (layer, slicing::asked_spans(&ask, layer)));
         let whole = whole_bars(&ask, &asked);
-        let mut stored = db::bars::read(&self.pool, series, whole, since, &asked).await?;
-        let mut since = since;
-        if since.is_some_and(|since| since > stored.revision) {
-            since = None;
-            stored = db::bars::read(&self.pool, series, whole, None, &asked).await?;
-        }
+        let reading = Reading { window: whole, since: *since, as_of: *as_of, adjust: *adjust, asked: asked.to_vec() };
+        let mut stored = db::bars::read(&self.pool, series, &reading).await?;
+        keep_sessions(&mut stored, &ask, whole);
+        let derived = finer::fill(&self.pool, series, &ask, *adjust, &mut stored).await?;
         Ok(ChartData {
             symbol: series.symbol.clone(),
             timeframe: series.timeframe,
             window: whole,
-            since,
+            since: stored.since,
             revision: stored.revision,
             layers: stored.layers,
             gaps: stored.gaps,
+            holes: stored.holes,
+            derived,
             synthetic: stored.providers.iter().any(|name| self.registry.is_synthetic(name)),
             providers: stored.providers,
         })
@@ -72,17 +77,16 @@ impl Service {
     /// A window that makes no sense, a symbol nobody knows, no provider for it; the database.
     pub async fn ensure(
         &self,
-        series: &SeriesKey,
-        window: AskedWindow,
-        visible: Option<TimeRange>,
+        request: &CoverageRequest,
         refresh_every: Option<Duration>,
     ) -> Result<SeriesProgress, Error> {
-        let slice_millis = db::queue::slice_override(&self.pool, series).await?;
-        let ask = self.ask(series, window, visible, slice_millis)?;
-        let slices = slicing::plan(&ask)?;
+        let CoverageRequest { series, window, visible, retry } = request;
+        let settings = db::series::settings(&self.pool, series).await?;
+        let ask = self.ask(series, *window, *visible, settings)?;
+        let slices = self.missing_slices(series, &ask).await?;
         if !slices.is_empty() || refresh_every.is_some() {
             self.verify(series).await?;
-            self.enqueue(series, &ask, refresh_every, &slices).await?;
+            self.enqueue(series, &ask, refresh_every, *retry, &slices).await?;
         }
         db::progress::of_series(&self.pool, series).await
     }
@@ -92,11 +96,24 @@ impl Service {
     /// # Errors
     /// As [`Service::ensure`].
     pub async fn refresh(&self, series: &SeriesKey, start: Timestamp) -> Result<u32, Error> {
-        let slice_millis = db::queue::slice_override(&self.pool, series).await?;
+        let settings = db::series::settings(&self.pool, series).await?;
         let nothing_visible = TimeRange { start, end: start };
-        let ask = self.ask(series, Some((start, self.clock.now())), Some(nothing_visible), slice_millis)?;
-        let slices = slicing::plan(&ask)?;
-        if slices.is_empty() { Ok(0) } else { self.enqueue(series, &ask, None, &slices).await }
+        let ask = self.ask(series, Some((start, self.clock.now())), Some(nothing_visible), settings)?;
+        let slices = self.missing_slices(series, &ask).await?;
+        if slices.is_empty() { Ok(0) } else { self.enqueue(series, &ask, None, false, &slices).await }
+    }
+
+    /// Sets which hours a series holds; false where it holds them already.
+    ///
+    /// # Errors
+    /// A symbol nobody knows; the database.
+    pub async fn set_hours(&self, series: &SeriesKey, hours: Hours) -> Result<bool, Error> {
+        self.verify(series).await?;
+        let changed = db::series::set_hours(&self.pool, series, hours).await?;
+        if changed {
+            self.notifier.changed(series);
+        }
+        Ok(changed)
     }
 
     fn ask(
@@ -104,15 +121,22 @@ impl Service {
         series: &SeriesKey,
         window: AskedWindow,
         visible: Option<TimeRange>,
-        slice_millis: Option<i64>,
+        settings: Settings,
     ) -> Result<Ask, Error> {
         let now = self.clock.now();
         let window = match window {
             Some((start, end)) => slicing::check_window(start, end, now)?,
             None => slicing::default_window(series.timeframe, now),
         };
-        let (calendar, timeframe) = (series.symbol.calendar(Hours::Regular), series.timeframe);
-        Ok(Ask { calendar, timeframe, window, visible, now, slice_millis })
+        let (calendar, timeframe) = (settings.calendar(series), series.timeframe);
+        Ok(Ask { calendar, timeframe, window, visible, now, slice_millis: settings.slice_millis })
+    }
+
+    /// The plan without what a finer series answers. What is held or on its way is taken out by the database.
+    async fn missing_slices(&self, series: &SeriesKey, ask: &Ask) -> Result<Vec<PlannedSlice>, Error> {
+        let slices = slicing::plan(ask)?;
+        let answered = finer::answered(&self.pool, series, ask).await?;
+        Ok(slicing::without(slices, &answered))
     }
 
     async fn enqueue(
@@ -120,17 +144,29 @@ impl Service {
         series: &SeriesKey,
         ask: &Ask,
         refresh_every: Option<Duration>,
+        retry: bool,
         slices: &[PlannedSlice],
     ) -> Result<u32, Error> {
-        let served: Vec<(PlannedSlice, &str)> = slices
-            .iter()
-            .map(|slice| {
-                let provider = self.registry.provider_for(&series.symbol, series.timeframe, slice.layer);
-                let provider = provider.ok_or_else(|| Error::NoProvider(series.symbol.to_string()))?;
-                Ok((slice.clone(), provider.name()))
-            })
-            .collect::<Result<_, Error>>()?;
-        let ensured = db::queue::ensure_coverage(&self.pool, series, ask.window, refresh_every, &served).await?;
+        let mut served: Vec<(PlannedSlice, &str)> = Vec::with_capacity(slices.len());
+        let mut beyond: BTreeMap<&str, Vec<(Layer, TimeRange)>> = BTreeMap::new();
+        for slice in slices {
+            let provider = self.registry.provider_for(&series.symbol, series.timeframe, slice.layer);
+            let provider = provider.ok_or_else(|| Error::NoProvider(series.symbol.to_string()))?;
+            let reach = provider.reach(ask.calendar, series.timeframe, ask.now);
+            let (within, out_of_reach) = slicing::split_at_reach(slice, reach);
+            served.extend(within.map(|slice| (slice, provider.name())));
+            beyond.entry(provider.name()).or_default().extend(out_of_reach.iter().map(|it| (slice.layer, *it)));
+        }
+        for (provider, stretches) in beyond.iter().filter(|(_, stretches)| !stretches.is_empty()) {
+            let message = format!("{provider} does not keep {} bars that old.", series.timeframe);
+            db::queue::book_outside(&self.pool, series, provider, &message, stretches).await?;
+        }
+        let bounds = LayerBounds {
+            settled_through: layer::settled_through(ask.calendar, series.timeframe, ask.now),
+            intraday_from: layer::writable_from(ask.calendar, series.timeframe, ask.now),
+        };
+        let wish = Wish { window: ask.window, refresh_every, retry, bounds };
+        let ensured = db::queue::ensure_coverage(&self.pool, series, &wish, &served).await?;
         if ensured.created > 0 {
             self.notifier.changed(series);
         }
@@ -165,6 +201,19 @@ impl Service {
     }
 }
 
+/// Leaves the bars of the series' session time: what was stored of other hours, before they were changed, is not shown.
+fn keep_sessions(stored: &mut Stored, ask: &Ask, window: TimeRange) {
+    let always = Timestamp(i64::MAX / 2);
+    let sessions: Spans = ask.calendar.session_spans(ask.timeframe, window, always).into();
+    for layer in &mut stored.layers {
+        let kept: Vec<bool> = layer.bars.iter().map(|bar| sessions.contains(bar.ts)).collect();
+        if layer.layer != Layer::Forecast && kept.contains(&false) {
+            let mut kept = kept.into_iter();
+            layer.bars.retain(|_| kept.next().unwrap_or(true));
+        }
+    }
+}
+
 /// The window widened to the sessions it cuts, so that bars, gaps and slices speak of the same time.
 fn whole_bars(ask: &Ask, asked: &[(Layer, Vec<TimeRange>)]) -> TimeRange {
     let spans = || asked.iter().flat_map(|(_, spans)| spans);
@@ -176,22 +225,12 @@ fn whole_bars(ask: &Ask, asked: &[(Layer, Vec<TimeRange>)]) -> TimeRange {
 
 #[async_trait]
 impl Backend for Service {
-    async fn chart_data(
-        &self,
-        series: SeriesKey,
-        window: AskedWindow,
-        since: Option<u64>,
-    ) -> Result<ChartData, Problem> {
-        Ok(self.read_chart(&series, window, since).await?)
+    async fn chart_data(&self, request: ChartRequest) -> Result<ChartData, Problem> {
+        Ok(self.read_chart(&request).await?)
     }
 
-    async fn ensure_coverage(
-        &self,
-        series: SeriesKey,
-        window: AskedWindow,
-        visible: Option<TimeRange>,
-    ) -> Result<SeriesProgress, Problem> {
-        Ok(self.ensure(&series, window, visible, None).await?)
+    async fn ensure_coverage(&self, request: CoverageRequest) -> Result<SeriesProgress, Problem> {
+        Ok(self.ensure(&request, None).await?)
     }
 
     async fn series_progress(&self, series: SeriesKey) -> Result<SeriesProgress, Problem> {

@@ -92,11 +92,23 @@ async fn a_plan_that_lacks_the_data_ends_in_a_code_and_a_sentence_and_can_be_ret
     assert!(failed["failure"]["message"].as_str().unwrap().len() > 20);
     assert_eq!(count(&pool, "select max(attempt)::bigint from job_runs").await, 1, "no use in trying again by itself");
 
+    let bars = server.bars("AAPL", "d1", 100).await;
+    assert_eq!((&bars["holes"][0]["reason"], &bars["holes"][0]["checks"]), (&json!("outside"), &json!(1)), "{bars}");
+
     simulator.control().clear_faults();
-    server.hydrate("AAPL", "d1", 100).await;
+    let before = simulator.control().requests().requests.len();
+    let same = server.hydrate("AAPL", "d1", 100).await;
+    assert_eq!(
+        (&same["queued"], &same["failed"]),
+        (&json!(0), &json!(1)),
+        "what is out of reach is not asked for ever"
+    );
+    assert_eq!(simulator.control().requests().requests.len(), before);
+    server.retry("AAPL", "d1", 100).await;
     let done = server.at_rest("AAPL", "d1").await;
     assert_eq!((&done["failed"], &done["failure"]), (&json!(0), &Value::Null));
-    assert_eq!(server.bars("AAPL", "d1", 100).await["gaps"], json!([]));
+    let bars = server.bars("AAPL", "d1", 100).await;
+    assert_eq!((&bars["gaps"], &bars["holes"]), (&json!([]), &json!([])));
     server.stop().await;
 }
 

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
+use tidemark_market::coverage::{Booking, Reason};
 use tidemark_market::slicing::PlannedSlice;
 use tidemark_market::time::{HOUR, MINUTE};
 use tidemark_market::validate::{Defect, Validated};
-use tidemark_market::{Bar, Layer, TimeRange, Timestamp};
-use tidemark_server::db::queue::{self, ClaimedRun, Retry};
+use tidemark_market::{Adjust, Bar, Layer, Spans, TimeRange, Timestamp};
+use tidemark_server::db::bars::Reading;
+use tidemark_server::db::queue::{self, ClaimedRun, LayerBounds, Retry, Wish};
 use tidemark_server::db::{self, progress};
 use tidemark_server::providers::Listing;
 
@@ -34,7 +36,9 @@ async fn ensure(pool: &PgPool, series: &SeriesKey, slices: &[PlannedSlice]) -> u
     let listing = Listing { symbol: series.symbol.clone(), name: None, currency: None };
     db::instruments::add(pool, &listing).await.unwrap();
     let served: Vec<_> = slices.iter().map(|slice| (slice.clone(), "test")).collect();
-    queue::ensure_coverage(pool, series, hours(0, 100), None, &served).await.unwrap().created
+    let bounds = LayerBounds { settled_through: OPEN, intraday_from: OPEN };
+    let wish = Wish { window: hours(0, 100), refresh_every: None, retry: false, bounds };
+    queue::ensure_coverage(pool, series, &wish, &served).await.unwrap().created
 }
 
 async fn claim(pool: &PgPool, worker: &str, limit: i32) -> Vec<ClaimedRun> {
@@ -51,8 +55,13 @@ fn answer(bars: &[(i64, f64)]) -> Validated {
     Validated { bars: bars.collect(), ..Validated::default() }
 }
 
+/// The answer left nothing out.
+fn whole(run: &ClaimedRun) -> Booking {
+    Booking { covered: vec![run.slice].into(), doubted: Spans::empty() }
+}
+
 async fn finish(pool: &PgPool, run: &ClaimedRun, worker: &str, bars: &[(i64, f64)]) -> Option<u32> {
-    queue::finish(pool, run, worker, false, &answer(bars)).await.unwrap()
+    queue::finish(pool, run, worker, false, &answer(bars), &whole(run), Duration::ZERO).await.unwrap()
 }
 
 async fn count(pool: &PgPool, what: &'static str) -> i64 {
@@ -156,7 +165,7 @@ async fn a_stale_worker_changes_nothing(pool: PgPool) {
 
     assert!(!queue::renew(&pool, &stale, "stale", LEASE, 50).await.unwrap());
     assert_eq!(finish(&pool, &stale, "stale", &[(0, 1.0)]).await, None);
-    assert_eq!(queue::fail(&pool, &stale, "stale", "x", "x", Retry::Never).await.unwrap(), None);
+    assert_eq!(queue::fail(&pool, &stale, "stale", "x", "x", Retry::Never, Reason::Failed).await.unwrap(), None);
     assert!(!queue::release(&pool, &stale, "stale").await.unwrap());
     assert_eq!(count(&pool, "select count(*) from ohlc_bars_v2").await, 0);
 
@@ -191,7 +200,10 @@ async fn what_is_refused_is_kept_with_its_reason(pool: PgPool) {
     let run = claim_one(&pool, "a").await;
     let bad = Bar::new(OPEN, f64::NAN, 1.0, 1.0, 1.0, 1.0);
     let validated = Validated { quarantined: vec![(bad, Defect::NotFinite)], ..answer(&[(1, 1.0)]) };
-    assert_eq!(queue::finish(&pool, &run, "a", false, &validated).await.unwrap(), Some(1));
+    assert_eq!(
+        queue::finish(&pool, &run, "a", false, &validated, &whole(&run), Duration::ZERO).await.unwrap(),
+        Some(1)
+    );
     let kept = "select count(*) from ohlc_bar_quarantine q join job_runs r on r.id = q.run_id and r.rows_quarantined = 1 where q.reason = 'not_finite'";
     assert_eq!(count(&pool, kept).await, 1);
 }
@@ -204,7 +216,10 @@ async fn a_try_that_fails_is_repeated_a_bounded_number_of_times(pool: PgPool) {
         let run = claim_one(&pool, "a").await;
         let again = Retry::In(Duration::ZERO);
         ends.push(
-            queue::fail(&pool, &run, "a", "provider_timeout", "It took too long.", again).await.unwrap().unwrap(),
+            queue::fail(&pool, &run, "a", "provider_timeout", "It took too long.", again, Reason::Failed)
+                .await
+                .unwrap()
+                .unwrap(),
         );
     }
     assert_eq!(ends, ["queued", "queued", "queued", "queued", "failed"]);
@@ -220,7 +235,9 @@ async fn a_try_that_fails_is_repeated_a_bounded_number_of_times(pool: PgPool) {
 async fn a_limit_spends_no_attempt_and_holds_the_provider_back(pool: PgPool) {
     ensure(&pool, &series("AAPL"), &[slice(0, 1, 0), slice(1, 2, 0)]).await;
     let run = claim_one(&pool, "a").await;
-    queue::fail(&pool, &run, "a", "provider_throttled", "Too many.", Retry::Throttled(Duration::ZERO)).await.unwrap();
+    queue::fail(&pool, &run, "a", "provider_throttled", "Too many.", Retry::Throttled(Duration::ZERO), Reason::Failed)
+        .await
+        .unwrap();
     db::budgets::book(&pool, "test", None, Some(Duration::from_secs(60)), "test allows no more.").await.unwrap();
     assert!(claim(&pool, "a", 2).await.is_empty());
     let progress = progress::of_series(&pool, &series("AAPL")).await.unwrap();
@@ -258,11 +275,18 @@ async fn gaps_are_asked_sessions_less_what_is_covered(pool: PgPool) {
     ensure(&pool, &series("AAPL"), &[slice(1, 2, 0)]).await;
     let run = claim_one(&pool, "a").await;
     finish(&pool, &run, "a", &[(60, 1.0)]).await.unwrap();
-    let asked = [(Layer::Intraday, vec![hours(0, 3), hours(5, 6)])];
-    let stored = db::bars::read(&pool, &series("AAPL"), hours(0, 6), None, &asked).await.unwrap();
+    let reading = Reading {
+        window: hours(0, 6),
+        since: None,
+        as_of: None,
+        adjust: Adjust::None,
+        asked: [(Layer::Intraday, vec![hours(0, 3), hours(5, 6)])].into(),
+    };
+    let stored = db::bars::read(&pool, &series("AAPL"), &reading).await.unwrap();
     assert_eq!(stored.gaps, [hours(0, 1), hours(2, 3), hours(5, 6)]);
     assert_eq!(stored.layers[0].bars.len(), 1);
-    let nothing_new = db::bars::read(&pool, &series("AAPL"), hours(0, 6), Some(stored.revision), &asked).await.unwrap();
+    let nothing_new =
+        db::bars::read(&pool, &series("AAPL"), &Reading { since: Some(stored.revision), ..reading }).await.unwrap();
     assert!(nothing_new.layers.is_empty());
 }
 

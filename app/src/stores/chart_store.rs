@@ -145,17 +145,19 @@ impl ChartStore {
 async fn work(mut commands: UnboundedReceiver<Command>, view: View) {
     let cache = open_cache().await;
     let mut series: Option<SeriesKey> = None;
+    let mut retry = false;
     loop {
         let command = match &series {
             None => commands.next().await,
             Some(series) => {
-                let session = pin!(Session::new(series.clone(), cache.clone(), view).run());
+                let session = pin!(Session::new(series.clone(), cache.clone(), view, retry).run());
                 match select(commands.next(), session).await {
                     Either::Left((command, _)) => command,
                     Either::Right(((), command)) => command.await,
                 }
             }
         };
+        retry = matches!(command, Some(Command::Retry));
         match command {
             None => return,
             Some(Command::Open(next)) => series = next,

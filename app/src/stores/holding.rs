@@ -147,6 +147,8 @@ mod tests {
                 .map(|(layer, bars)| LayerBars { layer: *layer, bars: bars.to_vec(), bands: Vec::new() })
                 .collect(),
             gaps: Vec::new(),
+            holes: Vec::new(),
+            derived: Vec::new(),
             providers: Vec::new(),
             synthetic: false,
         }

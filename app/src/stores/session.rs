@@ -48,6 +48,8 @@ pub(super) struct Session {
     series: SeriesKey,
     cache: Option<Rc<BarCache>>,
     view: View,
+    /// Whether this visit asks for what was not to be had, though it is not due again.
+    retry: bool,
     held: Option<ChartData>,
     questions: FuturesUnordered<Question>,
     is_reading: bool,
@@ -58,12 +60,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub fn new(series: SeriesKey, cache: Option<Rc<BarCache>>, view: View) -> Self {
+    pub fn new(series: SeriesKey, cache: Option<Rc<BarCache>>, view: View, retry: bool) -> Self {
         let poll_ms = page::poll_ms();
         Self {
             series,
             cache,
             view,
+            retry,
             held: None,
             questions: FuturesUnordered::new(),
             is_reading: false,
@@ -228,10 +231,10 @@ impl Session {
         }
         let (symbol, timeframe) = self.names();
         let since = self.held.as_ref().map(|held| held.revision);
-        self.ask(async move { Answer::Chart(api::chart_data(symbol, timeframe, None, None, since).await) });
+        self.ask(async move { Answer::Chart(api::chart_data(symbol, timeframe, None, None, since, None, None).await) });
     }
 
-    /// Asks once a visit; what was given up is asked for again by a new visit or Retry.
+    /// Asks once a visit. What was not to be had is asked for again when it is due, or by Retry.
     fn see_to_coverage(&mut self, data: &ChartData) {
         let coverage = self.view.situation.with_untracked(|situation| situation.coverage);
         if coverage != Coverage::Unknown {
@@ -243,9 +246,10 @@ impl Session {
             let (symbol, timeframe) = self.names();
             let visible = first_view(&self.series, data.window.end);
             let (from, to) = (Some(visible.start.millis()), Some(visible.end.millis()));
-            self.ask(
-                async move { Answer::Coverage(api::ensure_coverage(symbol, timeframe, None, None, from, to).await) },
-            );
+            let retry = self.retry;
+            self.ask(async move {
+                Answer::Coverage(api::ensure_coverage(symbol, timeframe, None, None, from, to, retry).await)
+            });
         }
     }
 

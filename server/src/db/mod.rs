@@ -9,6 +9,8 @@ pub mod instruments;
 pub mod periodic;
 pub mod progress;
 pub mod queue;
+pub mod series;
+pub mod splits;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;

@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::types::{PgInterval, PgRange};
 use tidemark_app::backend::SeriesKey;
+use tidemark_market::coverage::{Booking, Reason};
+use tidemark_market::layer::DISAGREEMENT_TOLERANCE;
 use tidemark_market::slicing::PlannedSlice;
 use tidemark_market::validate::Validated;
-use tidemark_market::{Layer, TimeRange};
+use tidemark_market::{Calendar, Layer, TimeRange, Timestamp};
 
-use super::{from_pg_range, to_pg_range, to_utc};
+use super::series::read_hours;
+use super::{from_pg_range, to_multirange, to_pg_range, to_utc};
 use crate::error::Error;
 
 /// A run that this process holds. `attempt` and the worker's name fence it: every statement that changes the run names
@@ -22,6 +25,8 @@ pub struct ClaimedRun {
     pub id: i64,
     /// Whose bars.
     pub series: SeriesKey,
+    /// By whose sessions, the series' hours reckoned in.
+    pub calendar: Calendar,
     /// Which layer they go to.
     pub layer: Layer,
     /// What is to be fetched.
@@ -30,6 +35,28 @@ pub struct ClaimedRun {
     pub attempt: i16,
     /// By whom.
     pub provider: String,
+}
+
+/// What the clock says of a series' layers; see the layer rule in `market`.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerBounds {
+    /// Historical bars begin before.
+    pub settled_through: Timestamp,
+    /// Intraday bars begin then or later.
+    pub intraday_from: Timestamp,
+}
+
+/// What is asked of [`ensure_coverage`] beside the slices.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// What the definition covers.
+    pub window: TimeRange,
+    /// Ask again by itself this often.
+    pub refresh_every: Option<Duration>,
+    /// Ask for what was not to be had too, though it is not due again.
+    pub retry: bool,
+    /// Who may write where.
+    pub bounds: LayerBounds,
 }
 
 /// What [`ensure_coverage`] did.
@@ -46,8 +73,7 @@ pub struct Ensured {
 pub async fn ensure_coverage(
     pool: &PgPool,
     series: &SeriesKey,
-    window: TimeRange,
-    refresh_every: Option<Duration>,
+    wish: &Wish,
     slices: &[(PlannedSlice, &str)],
 ) -> Result<Ensured, Error> {
     let mut parts = Parts::default();
@@ -55,11 +81,14 @@ pub async fn ensure_coverage(
         parts.push(i32::try_from(number).unwrap_or(i32::MAX), slice, provider);
     }
     let created = sqlx::query_scalar!(
-        r#"select created as "created!" from ensure_coverage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
+        r#"select created as "created!" from ensure_coverage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"#,
         series.symbol.as_str(),
         series.timeframe.as_str(),
-        to_pg_range(window),
-        refresh_every.map(to_interval) as Option<PgInterval>,
+        to_pg_range(wish.window),
+        wish.refresh_every.map(to_interval) as Option<PgInterval>,
+        wish.retry,
+        to_utc(wish.bounds.settled_through),
+        to_utc(wish.bounds.intraday_from),
         &parts.slice,
         &parts.layer,
         &parts.from,
@@ -96,18 +125,30 @@ impl Parts {
     }
 }
 
-/// The slice size that the series' definition sets instead of the default, in milliseconds.
+/// Says that `provider` does not reach these stretches, so that they are not asked for.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn slice_override(pool: &PgPool, series: &SeriesKey) -> Result<Option<i64>, Error> {
-    let millis = sqlx::query_scalar!(
-        "select (extract(epoch from slice_size) * 1000)::bigint from job_definitions
-         where symbol = $1 and timeframe = $2 and slice_size is not null order by job_type desc limit 1",
+pub async fn book_outside(
+    pool: &PgPool,
+    series: &SeriesKey,
+    provider: &str,
+    message: &str,
+    stretches: &[(Layer, TimeRange)],
+) -> Result<(), Error> {
+    sqlx::query!(
+        "select book_outside($1, $2, $3, $4, $5, $6, $7)",
         series.symbol.as_str(),
-        series.timeframe.as_str()
-    );
-    Ok(millis.fetch_optional(pool).await?.flatten())
+        series.timeframe.as_str(),
+        &stretches.iter().map(|(layer, _)| layer.as_str().to_owned()).collect::<Vec<_>>(),
+        &stretches.iter().map(|(_, range)| to_utc(range.start)).collect::<Vec<_>>(),
+        &stretches.iter().map(|(_, range)| to_utc(range.end)).collect::<Vec<_>>(),
+        provider,
+        message
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// Takes up to `limit` runs, the most wanted first.
@@ -116,7 +157,7 @@ pub async fn slice_override(pool: &PgPool, series: &SeriesKey) -> Result<Option<
 /// Where the database fails.
 pub async fn claim(pool: &PgPool, worker: &str, lease: Duration, limit: i32) -> Result<Vec<ClaimedRun>, Error> {
     let rows = sqlx::query!(
-        r#"select r.id as "id!", s.symbol, s.timeframe, r.layer::text as "layer!", r.slice as "slice!",
+        r#"select r.id as "id!", s.symbol, s.timeframe, s.hours, r.layer::text as "layer!", r.slice as "slice!",
                   r.attempt as "attempt!", r.provider as "provider!"
            from claim_queued_job($1, $2, $3) r join series s on s.id = r.series_id"#,
         worker,
@@ -127,9 +168,11 @@ pub async fn claim(pool: &PgPool, worker: &str, lease: Duration, limit: i32) -> 
     .await?;
     rows.into_iter()
         .map(|row| {
+            let series = series_key(&row.symbol, &row.timeframe)?;
             Ok(ClaimedRun {
                 id: row.id,
-                series: series_key(&row.symbol, &row.timeframe)?,
+                calendar: series.symbol.calendar(read_hours(&row.hours)?),
+                series,
                 layer: row.layer.parse().map_err(|_| Error::Corrupt { what: "layer", value: row.layer.clone() })?,
                 slice: from_pg_range(&row.slice as &PgRange<DateTime<Utc>>)?,
                 attempt: row.attempt,
@@ -161,7 +204,8 @@ pub async fn renew(
     Ok(kept.fetch_one(pool).await?)
 }
 
-/// Writes the bars and ends the run in one transaction; the number of bars written, or `None` where the lease is lost.
+/// Writes the bars, books what they cover and ends the run in one transaction; the number of bars written, or `None`
+/// where the lease is lost. Doubted time is asked for once more in `recheck_in`.
 ///
 /// # Errors
 /// Where the database fails; then nothing was written.
@@ -171,16 +215,20 @@ pub async fn finish(
     worker: &str,
     adjusted: bool,
     validated: &Validated,
+    booking: &Booking,
+    recheck_in: Duration,
 ) -> Result<Option<u32>, Error> {
     let bars = &validated.bars;
     let written = sqlx::query_scalar!(
         r#"select written as "written!"
-           from finish_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"#,
+           from finish_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+                           $16::text::tstzmultirange, $17::text::tstzmultirange, $18)"#,
         run.id,
         run.attempt,
         worker,
         run.provider,
         adjusted,
+        DISAGREEMENT_TOLERANCE,
         &bars.iter().map(|bar| to_utc(bar.ts)).collect::<Vec<_>>(),
         &bars.iter().map(|bar| bar.open).collect::<Vec<_>>(),
         &bars.iter().map(|bar| bar.high).collect::<Vec<_>>(),
@@ -190,7 +238,10 @@ pub async fn finish(
         &bars.iter().map(|bar| bar.vwap).collect::<Vec<_>>() as &[Option<f64>],
         &bars.iter().map(|bar| bar.trades.and_then(|trades| i32::try_from(trades).ok())).collect::<Vec<_>>()
             as &[Option<i32>],
-        quarantined(validated)
+        quarantined(validated),
+        to_multirange(booking.covered.ranges()),
+        to_multirange(booking.doubted.ranges()),
+        to_interval(recheck_in)
     )
     .fetch_optional(pool)
     .await?;
@@ -217,7 +268,8 @@ pub enum Retry {
     Throttled(Duration),
 }
 
-/// Ends a try without bars; the run's new status, or `None` where the lease is lost.
+/// Ends a try without bars; the run's new status, or `None` where the lease is lost. Where it is given up, `reason` is
+/// said of what it was to fetch.
 ///
 /// # Errors
 /// Where the database fails.
@@ -228,6 +280,7 @@ pub async fn fail(
     code: &str,
     message: &str,
     retry: Retry,
+    reason: Reason,
 ) -> Result<Option<String>, Error> {
     let (retry_in, is_throttled) = match retry {
         Retry::Never => (None, false),
@@ -235,14 +288,15 @@ pub async fn fail(
         Retry::Throttled(delay) => (Some(delay), true),
     };
     let status = sqlx::query_scalar!(
-        "select fail_run($1, $2, $3, $4, $5, $6, $7)",
+        "select fail_run($1, $2, $3, $4, $5, $6, $7, $8)",
         run.id,
         run.attempt,
         worker,
         code,
         message,
         retry_in.map(to_interval) as Option<PgInterval>,
-        is_throttled
+        is_throttled,
+        reason.as_str()
     );
     Ok(status.fetch_one(pool).await?)
 }

@@ -1,4 +1,5 @@
-//! `GET /api/v1/bars?symbol=AAPL&tf=h1[&from=&to=]`: bars for tools, one for each time, the winning layer's.
+//! `GET /api/v1/bars?symbol=AAPL&tf=h1[&from=&to=&as_of=&adjust=]`: bars for tools, one for each time, the winning
+//! layer's.
 
 use std::sync::Arc;
 
@@ -6,6 +7,8 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Serialize;
+use tidemark_market::coverage::Hole;
+use tidemark_market::wire::Derived;
 use tidemark_market::{Bar, Layer, Symbol, TimeRange, Timeframe, layer};
 
 use super::problem::Answer;
@@ -24,6 +27,10 @@ pub struct BarsAnswer {
     providers: Vec<String>,
     /// Session time in the window that is not covered yet; ask `POST /api/v1/hydrate` for it.
     gaps: Vec<TimeRange>,
+    /// Why time in the window is without bars: answered empty, outside of the provider's plan or depth, failed.
+    holes: Vec<Hole>,
+    /// What was answered from bars of a finer timeframe.
+    derived: Vec<Derived>,
     bars: Vec<Bar>,
 }
 
@@ -32,7 +39,7 @@ pub async fn read(
     query: Result<Query<SeriesQuery>, QueryRejection>,
 ) -> Answer<Json<BarsAnswer>> {
     let Query(query) = query?;
-    let data = service.read_chart(&query.series()?, query.window(), None).await?;
+    let data = service.read_chart(&query.chart_request()?).await?;
     let of = |wanted: Layer| {
         let layer = data.layers.iter().find(|layer| layer.layer == wanted);
         layer.map_or(&[][..], |layer| &layer.bars)
@@ -46,5 +53,7 @@ pub async fn read(
         synthetic: data.synthetic,
         providers: data.providers,
         gaps: data.gaps,
+        holes: data.holes,
+        derived: data.derived,
     }))
 }

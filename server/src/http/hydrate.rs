@@ -8,6 +8,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
+use tidemark_app::backend::CoverageRequest;
 use tidemark_market::SeriesProgress;
 
 use super::problem::Answer;
@@ -22,6 +23,9 @@ pub struct HydrateRequest {
     query: SeriesQuery,
     /// Ask again by itself this often, from 1; the window then ends in the present.
     refresh_every_minutes: Option<std::num::NonZeroU32>,
+    /// Ask for what was not to be had too, though it is not due again.
+    #[serde(default)]
+    retry: bool,
 }
 
 pub async fn hydrate(
@@ -30,7 +34,9 @@ pub async fn hydrate(
 ) -> Answer<(StatusCode, Json<SeriesProgress>)> {
     let Json(body) = body?;
     let refresh_every = body.refresh_every_minutes.map(|minutes| Duration::from_secs(u64::from(minutes.get()) * 60));
-    let progress = service.ensure(&body.query.series()?, body.query.window(), None, refresh_every).await?;
+    let (series, window) = (body.query.series()?, body.query.window());
+    let request = CoverageRequest { series, window, visible: None, retry: body.retry };
+    let progress = service.ensure(&request, refresh_every).await?;
     Ok((StatusCode::ACCEPTED, Json(progress)))
 }
 

@@ -85,6 +85,7 @@ fn tools() -> Router<AppState> {
         .route("/hydrate", post(hydrate::hydrate))
         .route("/events", get(events::stream))
         .route("/operator/tick", post(operator::tick))
+        .route("/operator/series", post(operator::set_series))
         .fallback(|| async { StatusCode::NOT_FOUND })
 }
 

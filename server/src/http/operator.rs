@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, header};
+use serde::{Deserialize, Serialize};
 use tidemark_app::problem::Problem;
+use tidemark_market::Hours;
 
 use super::Peer;
 use super::problem::{Answer, HttpProblem};
+use super::series::SeriesQuery;
 use crate::providers::ApiKey;
 use crate::queue::orchestrator::{self, Ticked};
 use crate::service::Service;
@@ -22,6 +26,35 @@ pub async fn tick(
 ) -> Answer<Json<Ticked>> {
     authorize(token.as_deref(), &peer, &headers)?;
     Ok(Json(orchestrator::tick(&service).await?))
+}
+
+/// What is set of a series.
+#[derive(Debug, Deserialize)]
+pub struct SeriesSettings {
+    #[serde(flatten)]
+    query: SeriesQuery,
+    /// `regular` or `extended`.
+    hours: Hours,
+}
+
+/// Whether anything was changed.
+#[derive(Debug, Serialize)]
+pub struct Changed {
+    changed: bool,
+}
+
+/// `POST /api/v1/operator/series`: sets which hours a series holds. Runs on their way are called off and coverage starts
+/// anew, since bars that mix both hours differ.
+pub async fn set_series(
+    State(service): State<Arc<Service>>,
+    State(token): State<Option<Arc<ApiKey>>>,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Result<Json<SeriesSettings>, JsonRejection>,
+) -> Answer<Json<Changed>> {
+    authorize(token.as_deref(), &peer, &headers)?;
+    let Json(settings) = body?;
+    Ok(Json(Changed { changed: service.set_hours(&settings.query.series()?, settings.hours).await? }))
 }
 
 fn authorize(token: Option<&ApiKey>, ConnectInfo(peer): &Peer, headers: &HeaderMap) -> Result<(), HttpProblem> {

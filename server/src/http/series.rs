@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Deserializer};
 use tidemark_app::api::parse;
-use tidemark_app::backend::SeriesKey;
+use tidemark_app::backend::{ChartRequest, SeriesKey};
 use tidemark_app::problem::Problem;
 use tidemark_market::Timestamp;
 
 use crate::service::AskedWindow;
 
-/// `symbol`, `tf` and, where asked, `from` and `to`: RFC 3339 or epoch milliseconds, UTC.
+/// `symbol`, `tf` and, where asked, `from`, `to` and `as_of`: RFC 3339 or epoch milliseconds, UTC; `adjust=splits|none`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SeriesQuery {
     symbol: String,
@@ -18,6 +18,9 @@ pub struct SeriesQuery {
     from: Option<i64>,
     #[serde(default, deserialize_with = "time")]
     to: Option<i64>,
+    #[serde(default, deserialize_with = "time")]
+    as_of: Option<i64>,
+    adjust: Option<String>,
 }
 
 impl SeriesQuery {
@@ -27,6 +30,20 @@ impl SeriesQuery {
     /// `bad_symbol`, `bad_timeframe`.
     pub fn series(&self) -> Result<SeriesKey, Problem> {
         parse::series(&self.symbol, &self.timeframe)
+    }
+
+    /// What to read of it.
+    ///
+    /// # Errors
+    /// `bad_symbol`, `bad_timeframe`, `bad_request`.
+    pub fn chart_request(&self) -> Result<ChartRequest, Problem> {
+        Ok(ChartRequest {
+            series: self.series()?,
+            window: self.window(),
+            since: None,
+            as_of: self.as_of.map(Timestamp),
+            adjust: parse::adjust(self.adjust.as_deref())?,
+        })
     }
 
     /// The window as asked.

@@ -37,7 +37,7 @@ pub trait Provider: Send + Sync {
     fn supports(&self, symbol: &Symbol, timeframe: Timeframe) -> bool;
 
     /// The oldest time it still has bars of, at `now`; `None` where it goes back as far as there are bars, or does not say.
-    fn reach(&self, _timeframe: Timeframe, _now: Timestamp) -> Option<Timestamp> {
+    fn reach(&self, _calendar: Calendar, _timeframe: Timeframe, _now: Timestamp) -> Option<Timestamp> {
         None
     }
 

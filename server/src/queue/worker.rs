@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
+use tidemark_market::coverage::{self, Booking, Reason};
 use tidemark_market::validate::{Validated, validate};
-use tidemark_market::{Hours, Spans, Timestamp};
+use tidemark_market::{Bar, Spans, TimeRange, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::notifier::Notifier;
@@ -20,9 +21,6 @@ use crate::registry::Registry;
 const LONGEST_RETRY: Duration = Duration::from_secs(300);
 /// How long a provider that said "too many requests" and no more is left alone.
 const UNTOLD_THROTTLE: Duration = Duration::from_secs(15);
-/// An answer without bars for session time is asked for again this often before it is believed: Tradier sometimes
-/// answers nothing for a range that has data.
-const EMPTY_ANSWERS_BELIEVED: i16 = 2;
 
 /// What workers share.
 pub struct Workshop {
@@ -91,7 +89,7 @@ impl Workshop {
         let request = FetchRequest {
             symbol: run.series.symbol.clone(),
             timeframe: run.series.timeframe,
-            calendar: run.series.symbol.calendar(Hours::Regular),
+            calendar: run.calendar,
             slice: run.slice,
         };
         let percent = AtomicU8::new(0);
@@ -124,16 +122,19 @@ impl Workshop {
 
     async fn finish(&self, run: &ClaimedRun, fetched: Fetched) -> Result<bool, Error> {
         self.book_allowance(run, fetched.allowance.as_ref(), None, "").await;
-        let validated = self.sort_out(run, fetched.bars);
+        let sessions = sessions_in(run);
+        let validated = self.sort_out(run, fetched.bars, &sessions.iter().copied().collect());
         for reason in &fetched.unreadable_rows {
             metrics::counter!("tidemark_bars_quarantined_total", "provider" => run.provider.clone(), "reason" => "unreadable")
                 .increment(1);
             tracing::warn!(run = run.id, provider = run.provider, reason, "a row could not be read");
         }
-        if validated.bars.is_empty() && run.attempt < EMPTY_ANSWERS_BELIEVED {
-            return self.fail(run, &empty_answer(&run.provider)).await;
-        }
-        let written = db::queue::finish(&self.pool, run, &self.worker, fetched.adjusted, &validated).await?;
+        let times: Vec<Timestamp> = validated.bars.iter().map(|bar| bar.ts).collect();
+        let booking = coverage::book(&times, &sessions, run.series.timeframe.millis());
+        let written =
+            db::queue::finish(&self.pool, run, &self.worker, fetched.adjusted, &validated, &booking, self.first_retry)
+                .await?;
+        self.count_doubts(run, &booking);
         if let Some(written) = written {
             self.count_end(run, "success");
             metrics::counter!("tidemark_bars_written_total", "provider" => run.provider.clone())
@@ -143,10 +144,15 @@ impl Workshop {
         Ok(written.is_some())
     }
 
-    fn sort_out(&self, run: &ClaimedRun, bars: Vec<tidemark_market::Bar>) -> Validated {
-        let (calendar, timeframe) = (run.series.symbol.calendar(Hours::Regular), run.series.timeframe);
-        let sessions: Spans = calendar.session_spans(timeframe, run.slice, Timestamp(i64::MAX / 2)).into();
-        let validated = validate(bars, run.slice, &sessions, timeframe, calendar);
+    fn count_doubts(&self, run: &ClaimedRun, booking: &Booking) {
+        if let Some(doubted) = booking.doubted.hull() {
+            metrics::counter!("tidemark_answers_doubted_total", "provider" => run.provider.clone()).increment(1);
+            tracing::info!(run = run.id, provider = run.provider, %doubted, "the answer left out session time");
+        }
+    }
+
+    fn sort_out(&self, run: &ClaimedRun, bars: Vec<Bar>, sessions: &Spans) -> Validated {
+        let validated = validate(bars, run.slice, sessions, run.series.timeframe, run.calendar);
         for (bar, defect) in &validated.quarantined {
             metrics::counter!("tidemark_bars_quarantined_total", "provider" => run.provider.clone(), "reason" => defect.as_str())
                 .increment(1);
@@ -163,7 +169,8 @@ impl Workshop {
             let reason = format!("{} allows no more requests for {} s.", run.provider, delay.as_secs().max(1));
             self.book_allowance(run, error.allowance.as_ref(), Some(delay), &reason).await;
         }
-        let status = db::queue::fail(&self.pool, run, &self.worker, error.code, &error.message, retry).await?;
+        let reason = if error.class == ErrorClass::Plan { Reason::Outside } else { Reason::Failed };
+        let status = db::queue::fail(&self.pool, run, &self.worker, error.code, &error.message, retry, reason).await?;
         if status.as_deref() == Some("failed") {
             self.count_end(run, "failed");
             tracing::warn!(run = run.id, slice = %run.slice, code = error.code, %error, "a slice was given up");
@@ -210,14 +217,10 @@ fn jitter(run: i64, attempt: i16) -> f64 {
     f64::from(u32::try_from(mixed >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
-fn empty_answer(provider: &str) -> ProviderError {
-    ProviderError {
-        class: ErrorClass::Transient,
-        code: "provider_empty",
-        message: format!("{provider} answered no bars for time in which the market traded; it is asked once more."),
-        retry_after: None,
-        allowance: None,
-    }
+/// The slice's session time, in whole bars.
+fn sessions_in(run: &ClaimedRun) -> Vec<TimeRange> {
+    let spans = run.calendar.session_spans(run.series.timeframe, run.slice, Timestamp(i64::MAX / 2));
+    spans.into_iter().filter_map(|span| span.intersect(run.slice)).collect()
 }
 
 fn provider_is_gone(name: &str) -> ProviderError {

@@ -92,8 +92,17 @@ impl TestServer {
 
     /// Asks for the last `days` days of a series; the progress answered.
     pub async fn hydrate(&self, symbol: &str, timeframe: &str, days: i64) -> Value {
+        self.ask(symbol, timeframe, days, false).await
+    }
+
+    /// The same, for what was not to be had too.
+    pub async fn retry(&self, symbol: &str, timeframe: &str, days: i64) -> Value {
+        self.ask(symbol, timeframe, days, true).await
+    }
+
+    async fn ask(&self, symbol: &str, timeframe: &str, days: i64, retry: bool) -> Value {
         let from = chrono::Utc::now() - chrono::Duration::days(days);
-        let body = json!({ "symbol": symbol, "timeframe": timeframe, "from": from.timestamp_millis() });
+        let body = json!({ "symbol": symbol, "timeframe": timeframe, "from": from.timestamp_millis(), "retry": retry });
         let (status, progress) = self.post("/api/v1/hydrate", &body).await;
         assert_eq!(status, 202, "{progress}");
         progress

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use tidemark_market::wire::{self, ChartData, LayerBars};
+use tidemark_market::coverage::Hole;
+use tidemark_market::wire::{self, ChartData, Derived, LayerBars};
 use tidemark_market::{TimeRange, Timeframe, Timestamp};
 
 use crate::series::SeriesKey;
@@ -41,6 +42,10 @@ pub struct Entry {
     pub revision: u64,
     pub window: TimeRange,
     pub gaps: Vec<TimeRange>,
+    #[serde(default)]
+    pub holes: Vec<Hole>,
+    #[serde(default)]
+    pub derived: Vec<Derived>,
     pub providers: Vec<String>,
     pub synthetic: bool,
     /// Milliseconds since the epoch.
@@ -84,6 +89,8 @@ impl Entry {
             revision: self.revision,
             layers,
             gaps: self.gaps,
+            holes: self.holes,
+            derived: self.derived,
             providers: self.providers,
             synthetic: self.synthetic,
         }
@@ -136,6 +143,8 @@ impl Spread {
             revision: data.revision,
             window: data.window,
             gaps: data.gaps.clone(),
+            holes: data.holes.clone(),
+            derived: data.derived.clone(),
             providers: data.providers.clone(),
             synthetic: data.synthetic,
             used,
@@ -161,6 +170,8 @@ fn frame(data: &ChartData, start: i64) -> Vec<u8> {
         revision: data.revision,
         layers: data.layers.iter().map(cut).filter(|layer| !layer.bars.is_empty()).collect(),
         gaps: Vec::new(),
+        holes: Vec::new(),
+        derived: Vec::new(),
         providers: Vec::new(),
         synthetic: data.synthetic,
     })
@@ -201,6 +212,8 @@ mod tests {
             revision: 4,
             layers: vec![LayerBars { layer: Layer::Historical, bars, bands: Vec::new() }],
             gaps: Vec::new(),
+            holes: Vec::new(),
+            derived: Vec::new(),
             providers: vec!["demo".to_owned()],
             synthetic: true,
         }

@@ -1,0 +1,83 @@
+//! Share splits: what sources told, and what is in effect.
+
+use sqlx::{PgConnection, PgPool};
+use tidemark_app::backend::SeriesKey;
+use tidemark_market::{Split, Symbol, Timestamp};
+
+use super::queue::series_key;
+use super::to_utc;
+use crate::error::Error;
+
+/// The splits by which prices are adjusted, as of a past moment where one is given.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn in_effect(
+    connection: &mut PgConnection,
+    series: &SeriesKey,
+    as_of: Option<Timestamp>,
+) -> Result<Vec<Split>, Error> {
+    let rows = sqlx::query!(
+        "select execution_at, split_from, split_to from splits
+         where symbol = $1 and applied_at <= coalesce($2, now()) order by execution_at",
+        series.symbol.as_str(),
+        as_of.map(to_utc)
+    )
+    .fetch_all(connection)
+    .await?;
+    let read =
+        rows.into_iter().map(|row| Split { at: row.execution_at.into(), from: row.split_from, to: row.split_to });
+    Ok(read.collect())
+}
+
+/// Records what a source says of a symbol's splits; how many were new or other. They take effect when their time has come
+/// and [`apply_due`] is called.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn record(pool: &PgPool, symbol: &Symbol, splits: &[Split], source: &str) -> Result<u32, Error> {
+    let changed = sqlx::query_scalar!(
+        r#"select record_splits($1, $2, $3, $4, $5) as "changed!""#,
+        symbol.as_str(),
+        &splits.iter().map(|split| to_utc(split.at)).collect::<Vec<_>>(),
+        &splits.iter().map(|split| split.from).collect::<Vec<_>>(),
+        &splits.iter().map(|split| split.to).collect::<Vec<_>>(),
+        source
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(changed.unsigned_abs())
+}
+
+/// Puts the splits into effect whose time has come; the series that are read otherwise from now on.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn apply_due(pool: &PgPool) -> Result<Vec<SeriesKey>, Error> {
+    let rows = sqlx::query!(r#"select symbol as "symbol!", timeframe as "timeframe!" from apply_due_splits()"#)
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(|row| series_key(&row.symbol, &row.timeframe)).collect()
+}
+
+/// Takes up to `limit` stocks of which no source has been asked for splits for a day, and books that they are being asked
+/// for: of several processes one takes each.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn take_unchecked(pool: &PgPool, limit: i64) -> Result<Vec<Symbol>, Error> {
+    let symbols = sqlx::query_scalar!(
+        "update instruments i set splits_checked_at = now()
+         from (
+             select symbol from instruments
+             where asset_class = 'equity' and (splits_checked_at is null or splits_checked_at < now() - interval '1 day')
+             order by splits_checked_at nulls first limit $1 for update skip locked
+         ) due
+         where i.symbol = due.symbol returning i.symbol",
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    let read = |text: &String| text.parse().map_err(|_| Error::Corrupt { what: "symbol", value: text.clone() });
+    symbols.iter().map(read).collect()
+}
