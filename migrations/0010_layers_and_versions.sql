@@ -76,10 +76,11 @@ create function write_bars(
 ) returns table (written integer, added integer) language plpgsql as $$
 #variable_conflict use_column
 declare
-    v_first   timestamptz;
-    v_last    timestamptz;
-    v_written integer;
-    v_added   integer;
+    v_first     timestamptz;
+    v_last      timestamptz;
+    v_written   integer;
+    v_added     integer;
+    v_was_split boolean;
 begin
     select min(ts), max(ts) into v_first, v_last from unnest(p_ts) as ts;
 
@@ -118,18 +119,24 @@ begin
     select count(*), count(*) filter (where version = 1) into v_written, v_added from written;
 
     if p_layer = 'historical' and v_written > 0 then
+        v_was_split := exists (
+            select from splits x join series s on s.symbol = x.symbol
+            where s.id = p_series and x.execution_at > v_first and x.execution_at <= p_at
+        );
         insert into bar_disagreements as d (series_id, ts, intraday, historical, difference, recorded_at)
         select p_series, h.ts, array[i.open, i.high, i.low, i.close], array[h.open, h.high, h.low, h.close],
                apart.difference, p_at
         from ohlc_bars_v2 h
         join ohlc_bars_v2 i on i.series_id = p_series and i.layer = 'intraday' and i.ts = h.ts
-                           and i.ts between v_first and v_last and i.adjusted = h.adjusted
+                           and i.ts between v_first and v_last
         cross join lateral (
             select greatest(abs(i.open / h.open - 1), abs(i.high / h.high - 1), abs(i.low / h.low - 1),
                             abs(i.close / h.close - 1)) as difference
         ) apart
         where h.series_id = p_series and h.layer = 'historical' and h.ts between v_first and v_last
           and apart.difference > p_tolerance
+          -- Prices in different shares can't be compared.
+          and (i.adjusted = h.adjusted or not v_was_split)
         on conflict (series_id, ts) do update
         set intraday = excluded.intraday, historical = excluded.historical, difference = excluded.difference,
             recorded_at = excluded.recorded_at

@@ -20,4 +20,5 @@ pub mod queue;
 pub mod registry;
 pub mod serve;
 pub mod service;
+pub mod splits;
 pub mod telemetry;

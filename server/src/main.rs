@@ -1,6 +1,7 @@
 //! The `tidemark` command.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 use thiserror::Error;
@@ -80,7 +81,7 @@ async fn tick(cli: &Cli) -> Result<(), CommandError> {
     let (notifier, duty) = notifier(pool.clone());
     // A tick names providers and asks none, so where the demo provider is does not matter.
     let registry = registry(&cli.serve, "http://127.0.0.1:9")?;
-    let service = Service { pool: pool.clone(), registry, notifier, clock: Clock::System };
+    let service = Service { pool: pool.clone(), registry, notifier, clock: Clock::System, listed: Arc::default() };
     let ticked = orchestrator::tick(&service).await?;
     let stop = CancellationToken::new();
     stop.cancel();

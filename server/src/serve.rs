@@ -31,6 +31,7 @@ use crate::queue::orchestrator::OrchestratorDuty;
 use crate::queue::worker::Workshop;
 use crate::registry::Registry;
 use crate::service::Service;
+use crate::splits::SplitsDuty;
 
 /// How long requests under way may take to end when the process is to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -140,12 +141,13 @@ pub async fn serve_on(
     let (registry, demo) = providers(config).await?;
     let (notifier, notifier_duty) = notifier(pool.clone());
     let hub = EventHub::new(pool.clone());
-    let queued = Arc::new(Notify::new());
+    let (queued, listed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let service = Arc::new(Service {
         pool: pool.clone(),
         registry: registry.clone(),
         notifier: notifier.clone(),
         clock: Clock::System,
+        listed: Arc::clone(&listed),
     });
     let workshop = Arc::new(Workshop {
         pool: pool.clone(),
@@ -166,6 +168,8 @@ pub async fn serve_on(
     supervise(&tellers, "events", &telling, move |stop| Box::pin(events.clone().run(stop)));
     let duty = DispatcherDuty { workshop, queued, workers: config.workers };
     supervise(&workers, "dispatcher", &working, move |stop| Box::pin(duty.clone().run(stop)));
+    let duty = SplitsDuty { service: Arc::clone(&service), listed };
+    supervise(&workers, "splits", &working, move |stop| Box::pin(duty.clone().run(stop)));
     let duty = OrchestratorDuty { service: Arc::clone(&service) };
     supervise(&workers, "orchestrator", &working, move |stop| Box::pin(duty.clone().run(stop)));
 

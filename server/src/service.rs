@@ -11,6 +11,7 @@ use tidemark_app::problem::Problem;
 use tidemark_market::slicing::{self, Ask, PlannedSlice};
 use tidemark_market::wire::ChartData;
 use tidemark_market::{Hours, Layer, SeriesProgress, Spans, TimeRange, Timestamp, layer};
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::db;
@@ -36,6 +37,8 @@ pub struct Service {
     pub notifier: Notifier,
     /// The time by which windows are cut.
     pub clock: Clock,
+    /// Rung when an instrument was added.
+    pub listed: Arc<Notify>,
 }
 
 impl Service {
@@ -180,7 +183,9 @@ impl Service {
             return Ok(());
         }
         let listing = self.look_up(series).await?;
-        db::instruments::add(&self.pool, &listing).await
+        db::instruments::add(&self.pool, &listing).await?;
+        self.listed.notify_one();
+        Ok(())
     }
 
     async fn look_up(&self, series: &SeriesKey) -> Result<Listing, Error> {

@@ -60,6 +60,20 @@ pub async fn apply_due(pool: &PgPool) -> Result<Vec<SeriesKey>, Error> {
     rows.iter().map(|row| series_key(&row.symbol, &row.timeframe)).collect()
 }
 
+/// Has the symbol asked for again in an hour.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn ask_again_soon(pool: &PgPool, symbol: &Symbol) -> Result<(), Error> {
+    sqlx::query!(
+        "update instruments set splits_checked_at = now() - interval '23 hours' where symbol = $1",
+        symbol.as_str()
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Takes up to `limit` stocks of which no source has been asked for splits for a day, and books that they are being asked
 /// for: of several processes one takes each.
 ///

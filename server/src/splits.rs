@@ -1,0 +1,90 @@
+//! Keeping share splits: each stock's are asked for once a day, and put into effect when their time has come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidemark_market::{Split, Symbol};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::db;
+use crate::error::Error;
+use crate::providers::{ErrorClass, ProviderError};
+use crate::service::Service;
+
+/// How long the duty sleeps where no new stock wakes it.
+const PERIOD: Duration = Duration::from_secs(60);
+/// How many stocks are asked for in a row: little beside what hydration asks.
+const AT_ONCE: i64 = 1;
+/// How long a provider that said "too many requests" and no more is left alone.
+const UNTOLD_THROTTLE: Duration = Duration::from_secs(15);
+
+/// The duty that keeps splits.
+#[derive(Clone)]
+pub struct SplitsDuty {
+    /// Whom to ask, and whom to tell.
+    pub service: Arc<Service>,
+    /// Rung when a stock was added.
+    pub listed: Arc<Notify>,
+}
+
+impl SplitsDuty {
+    /// Asks until `shutdown`.
+    pub async fn run(self, shutdown: CancellationToken) {
+        loop {
+            if let Err(error) = self.round().await {
+                tracing::warn!(%error, "splits could not be seen to; trying again in a minute");
+            }
+            tokio::select! {
+                () = self.listed.notified() => {}
+                () = tokio::time::sleep(PERIOD) => {}
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    async fn round(&self) -> Result<(), Error> {
+        let pool = &self.service.pool;
+        for symbol in db::splits::take_unchecked(pool, AT_ONCE).await? {
+            match self.ask(&symbol).await {
+                Ok(Some((source, splits))) => {
+                    let changed = db::splits::record(pool, &symbol, &splits, &source).await?;
+                    tracing::debug!(%symbol, source, changed, "splits were asked for");
+                }
+                Ok(None) => {}
+                Err((provider, error)) => {
+                    tracing::warn!(%symbol, provider, %error, "splits could not be asked for; trying again in an hour");
+                    self.hold_back(&provider, &error).await?;
+                    db::splits::ask_again_soon(pool, &symbol).await?;
+                }
+            }
+        }
+        for series in db::splits::apply_due(pool).await? {
+            tracing::info!(%series, "a split took effect");
+            self.service.notifier.changed(&series);
+        }
+        Ok(())
+    }
+
+    /// The first provider that tells splits, and what it tells.
+    async fn ask(&self, symbol: &Symbol) -> Result<Option<(String, Vec<Split>)>, (String, ProviderError)> {
+        for provider in self.service.registry.knowing(symbol) {
+            let name = provider.name().to_owned();
+            match provider.splits(symbol).await {
+                Ok(Some(splits)) => return Ok(Some((name, splits))),
+                Ok(None) => {}
+                Err(error) => return Err((name, error)),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn hold_back(&self, provider: &str, error: &ProviderError) -> Result<(), Error> {
+        if error.class != ErrorClass::Throttled {
+            return Ok(());
+        }
+        let delay = error.retry_after.unwrap_or(UNTOLD_THROTTLE);
+        let reason = format!("{provider} allows no more requests for {} s.", delay.as_secs().max(1));
+        db::budgets::book(&self.service.pool, provider, error.allowance.as_ref(), Some(delay), &reason).await
+    }
+}
