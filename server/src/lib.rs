@@ -13,6 +13,7 @@ pub mod db;
 pub mod error;
 pub mod events;
 pub mod http;
+pub mod overrides;
 pub mod postgres;
 pub mod providers;
 pub mod queue;
