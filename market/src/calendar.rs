@@ -237,6 +237,8 @@ impl fmt::Display for Calendar {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -264,6 +266,20 @@ mod tests {
             .collect();
         assert_eq!(want.len(), 11_577);
         assert_eq!(Calendar::Xnys.sessions(TimeRange { start: FIRST, end: END }), want);
+    }
+
+    #[test]
+    fn the_session_table_has_the_digest_of_exchange_calendars() {
+        let days = FIRST.to_datetime().unwrap().date_naive().iter_days();
+        let text: String = days
+            .take_while(|day| day.year() < 2036)
+            .map(|day| match Calendar::Xnys.session_on(day) {
+                Some(session) => format!("{day},{},{}\n", session.open, session.close),
+                None => format!("{day},,\n"),
+            })
+            .collect();
+        let digest: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, include_str!("../data/xnys.digest").trim(), "market/data/check_xnys.py tells what differs");
     }
 
     #[test]
