@@ -1,15 +1,21 @@
 //! When a symbol's market trades, and where its bars begin and end.
 //!
-//! This is the one place in the core that knows an exchange's local time. The table of the New York Stock Exchange's
-//! holidays and early closes (`data/xnys.txt`) is written by `data/generate_xnys.py` from the Python package
-//! exchange_calendars and spans 1990 to 2035; outside of it no session is known and none is reported.
+//! This is the one place in the core that knows an exchange's local time. Sessions are known from 1990 to 2035, and none
+//! is reported outside of that. What an operator installs with [`install_overrides`] at start-up wins over the shipped
+//! table; it is the one thing here that is not an argument, so that no caller can forget it.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
+mod new_york;
+pub mod overrides;
+mod xnys;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc, Weekday};
-use chrono_tz::America::New_York;
+use std::fmt;
+
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, Weekday};
 use serde::{Deserialize, Serialize};
+
+use new_york::wall;
+pub use new_york::{new_york_to_utc, utc_to_new_york};
+pub use overrides::{AlreadyInstalled, Overrides, OverridesError, install as install_overrides};
 
 use crate::time::{DAY, HOUR, TimeRange, Timestamp};
 use crate::timeframe::Timeframe;
@@ -28,7 +34,7 @@ pub enum Calendar {
     /// session of the exchange's electronic markets then ends at 17:00.
     XnysExtended,
     /// Currencies: from 17:00 New York time on Sunday to 17:00 on Friday. A trading day begins at 17:00 of the evening
-    /// before, and counts as one session.
+    /// before, and counts as one session. No holiday is shipped, since venues differ in theirs.
     Fx,
     /// Crypto: around the clock; each UTC day counts as one session.
     AlwaysOpen,
@@ -71,27 +77,10 @@ pub struct Session {
     pub close: Timestamp,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Exception {
-    Closed,
-    Hours(NaiveTime, NaiveTime),
-}
-
-static XNYS_EXCEPTIONS: LazyLock<HashMap<NaiveDate, Exception>> =
-    LazyLock::new(|| include_str!("../data/xnys.txt").lines().filter_map(parse_exception).collect());
-
-fn parse_exception(line: &str) -> Option<(NaiveDate, Exception)> {
-    let mut words = line.split(' ');
-    let date = words.next()?.parse().ok()?;
-    let time = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").ok();
-    match (words.next()?, words.next()) {
-        ("closed", None) => Some((date, Exception::Closed)),
-        (open, Some(close)) => Some((date, Exception::Hours(time(open)?, time(close)?))),
-        _ => None,
-    }
-}
-
 impl Calendar {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Xnys, Self::XnysExtended, Self::Fx, Self::AlwaysOpen];
+
     /// The name in the database: the market identifier code, or `24x7`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -106,9 +95,7 @@ impl Calendar {
     /// The calendar of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Xnys, Self::XnysExtended, Self::Fx, Self::AlwaysOpen]
-            .into_iter()
-            .find(|calendar| calendar.as_str() == name)
+        Self::ALL.into_iter().find(|calendar| calendar.as_str() == name)
     }
 
     /// Every session that overlaps `range`, in order.
@@ -126,21 +113,15 @@ impl Calendar {
             .collect()
     }
 
-    /// The session of the local day `day`, if there is one.
+    /// The session of the local day `day`, if there is one. Outside of 1990 to 2035 by the rule alone.
     #[must_use]
     pub fn session_on(self, day: NaiveDate) -> Option<Session> {
         match self {
-            Self::Xnys => {
-                let (open, close) = xnys_hours(day)?;
-                Some(Session { open: new_york_to_utc(day, open), close: new_york_to_utc(day, close) })
-            }
-            Self::XnysExtended => {
-                let (_, close) = xnys_hours(day)?;
-                let late = (close + chrono::Duration::hours(4)).min(wall(20));
-                Some(Session { open: new_york_to_utc(day, wall(4)), close: new_york_to_utc(day, late) })
-            }
+            Self::Xnys => xnys::regular_hours(day).map(|hours| in_new_york(day, hours)),
+            Self::XnysExtended => xnys::extended_hours(day).map(|hours| in_new_york(day, hours)),
             Self::Fx => {
-                let is_traded = !matches!(day.weekday(), Weekday::Sat | Weekday::Sun);
+                let is_weekend = matches!(day.weekday(), Weekday::Sat | Weekday::Sun);
+                let is_traded = !is_weekend && overrides::installed(self, day).is_none();
                 is_traded.then_some(Session { open: self.day_start(day), close: self.day_start(shift(day, 1)?) })
             }
             Self::AlwaysOpen => {
@@ -213,13 +194,13 @@ impl Calendar {
     /// The day at the exchange in which `at` lies.
     #[must_use]
     pub fn local_date(self, at: Timestamp) -> Option<NaiveDate> {
-        let at = at.to_datetime()?;
-        let in_new_york = at.with_timezone(&New_York);
         match self {
-            Self::Xnys | Self::XnysExtended => Some(in_new_york.date_naive()),
-            Self::Fx if in_new_york.time() >= wall(17) => shift(in_new_york.date_naive(), 1),
-            Self::Fx => Some(in_new_york.date_naive()),
-            Self::AlwaysOpen => Some(at.date_naive()),
+            Self::AlwaysOpen => Some(at.to_datetime()?.date_naive()),
+            Self::Xnys | Self::XnysExtended => Some(utc_to_new_york(at)?.date()),
+            Self::Fx => {
+                let wall_clock = utc_to_new_york(at)?;
+                shift(wall_clock.date(), i64::from(wall_clock.time() >= wall(17)))
+            }
         }
     }
 
@@ -239,9 +220,8 @@ impl Calendar {
     }
 }
 
-/// The full hour of a wall clock.
-fn wall(hour: u32) -> NaiveTime {
-    NaiveTime::from_hms_opt(hour, 0, 0).unwrap_or(NaiveTime::MIN)
+fn in_new_york(day: NaiveDate, (open, close): (NaiveTime, NaiveTime)) -> Session {
+    Session { open: new_york_to_utc(day, open), close: new_york_to_utc(day, close) }
 }
 
 fn shift(day: NaiveDate, days: i64) -> Option<NaiveDate> {
@@ -249,37 +229,16 @@ fn shift(day: NaiveDate, days: i64) -> Option<NaiveDate> {
     if days < 0 { day.checked_sub_days(distance) } else { day.checked_add_days(distance) }
 }
 
-fn xnys_hours(day: NaiveDate) -> Option<(NaiveTime, NaiveTime)> {
-    if matches!(day.weekday(), Weekday::Sat | Weekday::Sun) {
-        return None;
+impl fmt::Display for Calendar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
-    match XNYS_EXCEPTIONS.get(&day) {
-        Some(Exception::Closed) => None,
-        Some(Exception::Hours(open, close)) => Some((*open, *close)),
-        None => Some((NaiveTime::from_hms_opt(9, 30, 0)?, NaiveTime::from_hms_opt(16, 0, 0)?)),
-    }
-}
-
-/// The UTC instant of a New York wall time. Of a time that clocks show twice the first is meant, and a time that they
-/// skip is read as if they had not been put forward yet. No session opens or closes at either.
-#[must_use]
-pub fn new_york_to_utc(day: NaiveDate, time: NaiveTime) -> Timestamp {
-    let wall = day.and_time(time);
-    let utc: DateTime<Utc> = match New_York.from_local_datetime(&wall).earliest() {
-        Some(at) => at.with_timezone(&Utc),
-        None => wall.and_utc() + chrono::Duration::hours(5),
-    };
-    Timestamp::from(utc)
-}
-
-/// The New York wall time of a UTC instant; `None` outside the years chrono knows.
-#[must_use]
-pub fn utc_to_new_york(at: Timestamp) -> Option<chrono::NaiveDateTime> {
-    Some(at.to_datetime()?.with_timezone(&New_York).naive_local())
 }
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -307,6 +266,20 @@ mod tests {
             .collect();
         assert_eq!(want.len(), 11_577);
         assert_eq!(Calendar::Xnys.sessions(TimeRange { start: FIRST, end: END }), want);
+    }
+
+    #[test]
+    fn the_session_table_has_the_digest_of_exchange_calendars() {
+        let days = FIRST.to_datetime().unwrap().date_naive().iter_days();
+        let text: String = days
+            .take_while(|day| day.year() < 2036)
+            .map(|day| match Calendar::Xnys.session_on(day) {
+                Some(session) => format!("{day},{},{}\n", session.open, session.close),
+                None => format!("{day},,\n"),
+            })
+            .collect();
+        let digest: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, include_str!("../data/xnys.digest").trim(), "market/data/check_xnys.py tells what differs");
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub struct Cli {
     /// What every command needs to find the database.
     #[command(flatten)]
     pub database: DatabaseConfig,
+    /// When markets trade, beyond what is shipped.
+    #[command(flatten)]
+    pub calendar: CalendarConfig,
     /// What `serve` can be told.
     #[command(flatten)]
     pub serve: ServeConfig,
@@ -50,6 +53,15 @@ pub struct DatabaseConfig {
     /// The most connections one process holds.
     #[arg(long, env = "TIDEMARK_DATABASE_CONNECTIONS", default_value_t = 12, global = true)]
     pub database_connections: u32,
+}
+
+/// When markets trade.
+#[derive(Clone, Debug, Args)]
+pub struct CalendarConfig {
+    /// A file of closures and hours that the shipped calendars do not know; a line is `XNYS 2027-01-15 closed` or
+    /// `XNYS 2027-01-15 09:30 13:00`.
+    #[arg(long, env = "TIDEMARK_CALENDAR_OVERRIDES", global = true)]
+    pub calendar_overrides: Option<PathBuf>,
 }
 
 /// How to serve.

@@ -64,7 +64,7 @@ async fn parts(pool: &PgPool, series: &SeriesKey, ask: &Ask, wanted: &Spans) -> 
     let own = held.iter().find(|it| it.timeframe == series.timeframe);
     let mut left = own.map_or_else(|| wanted.clone(), |own| wanted.subtract(&own.spans));
     let mut parts = Vec::new();
-    for timeframe in resample::sources(series.timeframe, ask.calendar) {
+    for timeframe in resample::clean_sources(series.timeframe, ask.calendar) {
         let finer =
             held.iter().find(|it| it.timeframe == timeframe && series.symbol.calendar(it.hours) == ask.calendar);
         let Some(finer) = finer else { continue };

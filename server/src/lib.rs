@@ -14,6 +14,7 @@ pub mod error;
 pub mod events;
 mod finer;
 pub mod http;
+pub mod overrides;
 pub mod postgres;
 pub mod providers;
 pub mod queue;

@@ -7,6 +7,7 @@ use clap::Parser;
 use thiserror::Error;
 use tidemark_server::clock::Clock;
 use tidemark_server::config::{Cli, Command, DatabaseConfig};
+use tidemark_server::overrides::{self, CalendarError};
 use tidemark_server::postgres::{PostgresError, default_data_dir, running_url};
 use tidemark_server::providers::SettingsError;
 use tidemark_server::queue::notifier::notifier;
@@ -30,6 +31,8 @@ enum CommandError {
     Tick(#[from] tidemark_server::error::Error),
     #[error(transparent)]
     Provider(#[from] SettingsError),
+    #[error(transparent)]
+    Calendar(#[from] CalendarError),
     #[error("{0}")]
     Io(#[from] std::io::Error),
     #[error("Metrics can't be counted: {0}")]
@@ -42,15 +45,21 @@ enum CommandError {
 async fn main() -> ExitCode {
     telemetry::start_logging();
     let cli = Cli::parse();
-    let result = match &cli.command {
-        None | Some(Command::Serve) => run_server(&cli).await.map(|()| ExitCode::SUCCESS),
-        Some(Command::Tick) => tick(&cli).await.map(|()| ExitCode::SUCCESS),
-        Some(Command::Postgres { command }) => with_postgres(&cli.database, command).await,
-    };
-    result.unwrap_or_else(|error| {
+    run(&cli).await.unwrap_or_else(|error| {
         tracing::error!("{error}");
         ExitCode::FAILURE
     })
+}
+
+async fn run(cli: &Cli) -> Result<ExitCode, CommandError> {
+    if let Some(path) = &cli.calendar.calendar_overrides {
+        overrides::install(path)?;
+    }
+    match &cli.command {
+        None | Some(Command::Serve) => run_server(cli).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Tick) => tick(cli).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Postgres { command }) => with_postgres(&cli.database, command).await,
+    }
 }
 
 async fn run_server(cli: &Cli) -> Result<(), CommandError> {

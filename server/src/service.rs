@@ -165,8 +165,8 @@ impl Service {
             db::queue::book_outside(&self.pool, series, provider, &message, stretches).await?;
         }
         let bounds = LayerBounds {
-            settled_through: layer::settled_through(ask.calendar, series.timeframe, ask.now),
-            intraday_from: layer::writable_from(ask.calendar, series.timeframe, ask.now),
+            settled_through: layer::writable(Layer::Historical, ask.calendar, series.timeframe, ask.now).end,
+            intraday_from: layer::writable(Layer::Intraday, ask.calendar, series.timeframe, ask.now).start,
         };
         let wish = Wish { window: ask.window, refresh_every, retry, bounds };
         let ensured = db::queue::ensure_coverage(&self.pool, series, &wish, &served).await?;
