@@ -22,6 +22,7 @@ pub mod series;
 mod shell;
 pub mod stores;
 pub mod text;
+pub mod visit;
 
 pub use app::App;
 #[cfg(feature = "ssr")]

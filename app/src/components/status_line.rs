@@ -1,6 +1,7 @@
 //! The line below the chart: what exactly is on screen.
 
 use leptos::prelude::*;
+use tidemark_market::Adjust;
 
 use crate::browser::time_text::TimeText;
 use crate::stores::chart_store::Drawing;
@@ -20,6 +21,8 @@ pub fn StatusLine(
             <span data-testid="status-revision">{of(|it| format!("Revision {}", it.revision))}</span>
             <span data-testid="status-newest">{of(newest)}</span>
             <span data-testid="status-source">{of(source)}</span>
+            <span data-testid="status-made-of">{of(made_of)}</span>
+            <span data-testid="status-adjust">{of(shares)}</span>
             <Show when=is_synthetic>
                 <strong class="badge" data-testid="synthetic">
                     "Synthetic demo data"
@@ -33,6 +36,15 @@ pub fn StatusLine(
 fn newest(drawing: &Drawing) -> String {
     let at = drawing.newest().map(|at| TimeText::new(&drawing.series).full(at));
     at.map_or_else(String::new, |at| format!("Newest bar {at}"))
+}
+
+fn made_of(drawing: &Drawing) -> String {
+    let names: Vec<_> = drawing.made_of.iter().map(|timeframe| timeframe.as_str()).collect();
+    if names.is_empty() { String::new() } else { format!("Partly made of {} bars", names.join(", ")) }
+}
+
+fn shares(drawing: &Drawing) -> String {
+    if drawing.adjust == Adjust::None { "Prices as traded".to_owned() } else { String::new() }
 }
 
 fn source(drawing: &Drawing) -> String {

@@ -17,6 +17,7 @@ use crate::series::SeriesKey;
 use crate::stores::chart_store::ChartStore;
 use crate::stores::situation::{Banner, banner};
 use crate::stores::watchlist::Watchlist;
+use crate::visit::Visit;
 
 const DEFAULT_TIMEFRAME: Timeframe = Timeframe::H1;
 
@@ -27,16 +28,17 @@ pub fn ChartPage() -> impl IntoView {
     if let Err(problem) = address.get_untracked() {
         set_status(problem.status);
     }
-    let series = Signal::derive(move || address.get().ok());
+    let visit = Signal::derive(move || address.get().ok());
+    let series = Signal::derive(move || visit.get().map(|visit| visit.series));
     // Links keep what can be kept of an address that is half wrong.
     let timeframe = Signal::derive(move || series.get().map_or(DEFAULT_TIMEFRAME, |it| it.timeframe));
     let symbol = Signal::derive(move || series.get().map(|it| it.symbol));
 
-    let store = ChartStore::new(series);
+    let store = ChartStore::new(visit);
     let watchlist = Watchlist::new();
     let hovered = RwSignal::new(None::<usize>);
     let banner = Memo::new(move |_| match address.get() {
-        Ok(series) => store.situation().with(|situation| banner(&series, situation)),
+        Ok(visit) => store.situation().with(|situation| banner(&visit.series, situation)),
         Err(problem) => Banner::invalid(&problem),
     });
     let is_waiting = Signal::derive(move || banner.with(|it| it.state.is_waiting()));
@@ -64,11 +66,13 @@ pub fn ChartPage() -> impl IntoView {
     .into_any()
 }
 
-fn read_address() -> Memo<Result<SeriesKey, Problem>> {
+fn read_address() -> Memo<Result<Visit, Problem>> {
     let (params, query) = (use_params_map(), use_query_map());
     Memo::new(move |_| {
         let symbol = params.with(|params| params.get("symbol")).unwrap_or_default();
-        let timeframe = query.with(|query| query.get("tf"));
-        SeriesKey::parse(&symbol, timeframe.as_deref().unwrap_or(DEFAULT_TIMEFRAME.as_str()))
+        let asked = |name: &str| query.with(|query| query.get(name)).filter(|value| !value.is_empty());
+        let timeframe = asked("tf");
+        let timeframe = timeframe.as_deref().unwrap_or(DEFAULT_TIMEFRAME.as_str());
+        Visit::parse(&symbol, timeframe, asked("as_of").as_deref(), asked("adjust").as_deref())
     })
 }

@@ -10,7 +10,7 @@ use futures::future::{Either, select};
 use leptos::logging::warn;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use tidemark_market::{TimeRange, Timestamp};
+use tidemark_market::{Adjust, TimeRange, Timeframe, Timestamp};
 
 use super::holding::Picture;
 use super::session::Session;
@@ -18,6 +18,7 @@ use super::situation::Situation;
 use crate::browser::bar_cache::{BarCache, Limits};
 use crate::browser::marks;
 use crate::series::SeriesKey;
+use crate::visit::Visit;
 
 const CACHE: &str = "tidemark";
 
@@ -52,6 +53,10 @@ pub struct Drawing {
     pub revision: u64,
     /// The window they were asked for.
     pub window: TimeRange,
+    /// In which shares prices are read.
+    pub adjust: Adjust,
+    /// Of which finer bars a part of them is made; the coarsest first.
+    pub made_of: Vec<Timeframe>,
     /// Who made them.
     pub providers: Vec<String>,
     /// Whether they are made up.
@@ -69,7 +74,7 @@ impl Drawing {
 }
 
 enum Command {
-    Open(Option<SeriesKey>),
+    Open(Option<Visit>),
     Retry,
 }
 
@@ -89,9 +94,9 @@ pub(super) struct View {
 }
 
 impl ChartStore {
-    /// The store of the page that calls; its work ends with the page. `series` names what is to be open.
+    /// The store of the page that calls; its work ends with the page. `visit` names what is to be open.
     #[must_use]
-    pub fn new(series: Signal<Option<SeriesKey>>) -> Self {
+    pub fn new(visit: Signal<Option<Visit>>) -> Self {
         let (sender, receiver) = unbounded();
         let store = Self {
             drawing: RwSignal::new(None),
@@ -101,7 +106,7 @@ impl ChartStore {
         store.start(receiver);
         Effect::new(move || {
             marks::start();
-            store.send(Command::Open(series.get()));
+            store.send(Command::Open(visit.get()));
         });
         store
     }
@@ -144,13 +149,13 @@ impl ChartStore {
 /// nothing of an old series can reach the view.
 async fn work(mut commands: UnboundedReceiver<Command>, view: View) {
     let cache = open_cache().await;
-    let mut series: Option<SeriesKey> = None;
+    let mut visit: Option<Visit> = None;
     let mut retry = false;
     loop {
-        let command = match &series {
+        let command = match &visit {
             None => commands.next().await,
-            Some(series) => {
-                let session = pin!(Session::new(series.clone(), cache.clone(), view, retry).run());
+            Some(visit) => {
+                let session = pin!(Session::new(visit.clone(), cache.clone(), view, retry).run());
                 match select(commands.next(), session).await {
                     Either::Left((command, _)) => command,
                     Either::Right(((), command)) => command.await,
@@ -160,11 +165,11 @@ async fn work(mut commands: UnboundedReceiver<Command>, view: View) {
         retry = matches!(command, Some(Command::Retry));
         match command {
             None => return,
-            Some(Command::Open(next)) => series = next,
+            Some(Command::Open(next)) => visit = next,
             Some(Command::Retry) => {}
         }
         view.situation.set(Situation::default());
-        if series.is_none() {
+        if visit.is_none() {
             view.drawing.set(None);
         }
     }

@@ -3,6 +3,7 @@
 //! A session is one future. Dropping it closes its event stream and forgets its questions, so that a switch of series
 //! leaves nothing behind. At most one question for chart data is under way; news that come meanwhile lead to one more.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,8 +19,9 @@ use leptos::logging::warn;
 use leptos::prelude::*;
 use leptos::server_fn::client::get_server_url;
 use leptos::task::spawn_local;
-use tidemark_market::SeriesProgress;
+use tidemark_market::coverage::Reason;
 use tidemark_market::wire::ChartData;
+use tidemark_market::{Adjust, SeriesProgress, Timeframe, Timestamp};
 
 use super::chart_store::{Drawing, PaintedFrom, View};
 use super::event_stream::{Event, follow};
@@ -30,6 +32,7 @@ use crate::browser::bar_cache::{BarCache, CacheError};
 use crate::browser::{marks, page};
 use crate::problem::Problem;
 use crate::series::SeriesKey;
+use crate::visit::Visit;
 
 /// How long the event stream may take to open, or to come back, before the page asks instead.
 const PATIENCE_MS: u32 = 3_000;
@@ -46,6 +49,9 @@ enum Answer {
 
 pub(super) struct Session {
     series: SeriesKey,
+    as_of: Option<Timestamp>,
+    adjust: Adjust,
+    /// Only for what every visit sees.
     cache: Option<Rc<BarCache>>,
     view: View,
     /// Whether this visit asks for what was not to be had, though it is not due again.
@@ -60,10 +66,14 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub fn new(series: SeriesKey, cache: Option<Rc<BarCache>>, view: View, retry: bool) -> Self {
+    pub fn new(visit: Visit, cache: Option<Rc<BarCache>>, view: View, retry: bool) -> Self {
         let poll_ms = page::poll_ms();
+        let cache = cache.filter(|_| visit.is_usual());
+        view.situation.update(|situation| situation.as_of = visit.as_of);
         Self {
-            series,
+            series: visit.series,
+            as_of: visit.as_of,
+            adjust: visit.adjust,
             cache,
             view,
             retry,
@@ -80,6 +90,9 @@ impl Session {
     /// Until the page has asked long enough without an event stream; the caller's dropping ends it before.
     pub async fn run(mut self) {
         self.paint_cached().await;
+        if self.as_of.is_some() {
+            return self.read_past().await;
+        }
         let (sender, events) = unbounded();
         let url = format!("{}{}", get_server_url(), self.series.events_path());
         let feed = follow(url, self.poll_ms, sender);
@@ -88,6 +101,16 @@ impl Session {
         let (feed, news) = (std::pin::pin!(feed), std::pin::pin!(self.follow_news(events)));
         if let Either::Left(((), news)) = select(feed, news).await {
             news.await;
+        }
+    }
+
+    /// A past moment does not change: one answer is all there is to it.
+    async fn read_past(&mut self) {
+        self.view.situation.update(|situation| situation.coverage = Coverage::Settled);
+        self.set_link(Link::Live);
+        self.read_chart();
+        while let Some(answer) = self.questions.next().await {
+            self.on_answer(answer);
         }
     }
 
@@ -205,6 +228,7 @@ impl Session {
                     situation.store_answered();
                     situation.confirmed = Some(data.revision);
                     situation.gaps = data.gaps.len();
+                    situation.out_of_reach = data.holes.iter().filter(|it| it.reason == Reason::Outside).count();
                 });
                 self.paint(&data, PaintedFrom::Server, changed != Changed::Bars(Default::default()));
                 self.save(&data, changed);
@@ -231,7 +255,10 @@ impl Session {
         }
         let (symbol, timeframe) = self.names();
         let since = self.held.as_ref().map(|held| held.revision);
-        self.ask(async move { Answer::Chart(api::chart_data(symbol, timeframe, None, None, since, None, None).await) });
+        let (as_of, adjust) = (self.as_of.map(Timestamp::millis), Some(self.adjust.as_str().to_owned()));
+        self.ask(
+            async move { Answer::Chart(api::chart_data(symbol, timeframe, None, None, since, as_of, adjust).await) },
+        );
     }
 
     /// Asks once a visit. What was not to be had is asked for again when it is due, or by Retry.
@@ -264,6 +291,8 @@ impl Session {
             picture,
             revision: data.revision,
             window: data.window,
+            adjust: self.adjust,
+            made_of: made_of(data),
             providers: data.providers.clone(),
             synthetic: data.synthetic,
             from,
@@ -311,6 +340,11 @@ impl Session {
         self.set_link(Link::Connecting);
         self.timer = TimeoutFuture::new(PATIENCE_MS.min(self.poll_ms)).fuse();
     }
+}
+
+fn made_of(data: &ChartData) -> Vec<Timeframe> {
+    let sources: BTreeSet<Timeframe> = data.derived.iter().map(|derived| derived.source).collect();
+    sources.into_iter().rev().collect()
 }
 
 /// A cache that fails fails often; once is enough to know.

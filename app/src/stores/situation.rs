@@ -1,6 +1,6 @@
 //! What the page knows of the open series' hydration, and the banner that says it.
 
-use tidemark_market::SeriesProgress;
+use tidemark_market::{SeriesProgress, Timestamp};
 
 use crate::problem::Problem;
 use crate::series::SeriesKey;
@@ -44,6 +44,10 @@ pub struct Situation {
     pub confirmed: Option<u64>,
     /// How many gaps the last answer named.
     pub gaps: usize,
+    /// How many stretches lie outside of the provider's plan or depth.
+    pub out_of_reach: usize,
+    /// The past moment that is shown, if it is one.
+    pub as_of: Option<Timestamp>,
     /// Whether the missing part has been asked for.
     pub coverage: Coverage,
     /// The last known progress.
@@ -189,6 +193,10 @@ fn told(series: &SeriesKey, situation: &Situation) -> Banner {
     if situation.coverage == Coverage::Asked {
         return Banner::plain(BannerState::Loading, format!("Asking for what is missing of {series} …"));
     }
+    if let Some(as_of) = situation.as_of {
+        let bars = counted(situation.bars, "bar");
+        return Banner::plain(BannerState::Done, format!("{series} as it was known at {as_of}: {bars}"));
+    }
     match &situation.progress {
         Some(progress) if progress.is_active() || situation.is_behind() => hydrating(series, progress),
         Some(progress) if progress.failed > 0 && situation.gaps > 0 => failed(series, progress),
@@ -246,7 +254,10 @@ fn done(series: &SeriesKey, situation: &Situation) -> Banner {
         return Banner::plain(BannerState::Done, format!("{added}{series} is up to date: {bars}"));
     }
     let mut banner = Banner::plain(BannerState::Done, format!("{added}{series}: {bars}"));
-    banner.notes.push(format!("Not fetched yet: {} of the window.", counted(situation.gaps as u64, "part")));
+    banner.notes.push(match situation.out_of_reach {
+        0 => format!("Not fetched yet: {} of the window.", counted(situation.gaps as u64, "part")),
+        _ => "The rest of the window lies outside of the provider's plan or depth.".to_owned(),
+    });
     banner.retry = true;
     banner
 }
@@ -296,6 +307,14 @@ mod tests {
     fn said(situation: &Situation) -> (&'static str, String) {
         let banner = banner(&series(), situation);
         (banner.state.as_str(), [vec![banner.text], banner.notes].concat().join(" "))
+    }
+
+    #[test]
+    fn a_past_moment_and_what_is_out_of_reach_are_named() {
+        let then = Situation { as_of: Some(Timestamp(1_709_908_200_000)), ..at_rest() };
+        assert_eq!(said(&then), ("done", "AAPL h1 as it was known at 2024-03-08T14:30:00Z: 1,234 bars".to_owned()));
+        let (state, text) = said(&Situation { gaps: 2, out_of_reach: 1, ..at_rest() });
+        assert_eq!((state, text.contains("outside of the provider's plan or depth")), ("done", true), "{text}");
     }
 
     #[test]
