@@ -1,4 +1,5 @@
 //! What must hold of sessions and bars on any day from 1990 to 2035: over changes of clocks, half days and holidays.
+#![expect(clippy::unwrap_used, reason = "what a test needs is there, or the test fails")]
 
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Weekday};
 use proptest::prelude::*;

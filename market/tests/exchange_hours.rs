@@ -1,5 +1,6 @@
 //! A second opinion on the calendar of US equities: the crate exchange-hours, over all the years it knows. Each known
 //! disagreement is listed with its reason; any other fails.
+#![expect(clippy::unwrap_used, reason = "what a test needs is there, or the test fails")]
 
 use std::collections::BTreeSet;
 

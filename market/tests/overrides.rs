@@ -1,5 +1,6 @@
 //! What an operator overrides is what every calendar of the process keeps. Alone in its file, since overrides are
 //! installed once in a process.
+#![expect(clippy::unwrap_used, reason = "what a test needs is there, or the test fails")]
 
 use tidemark_market::calendar::{AlreadyInstalled, Overrides, install_overrides};
 use tidemark_market::{Calendar, TimeRange, Timeframe, Timestamp};

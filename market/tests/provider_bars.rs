@@ -61,7 +61,7 @@ fn compare(minutes: &[Bar], theirs: &[Bar], timeframe: Timeframe, known: &[&str]
         assert!(last.low <= their.close && their.close <= last.high, "{}: closes in the last minute", made.ts);
         found.extend(differences(&made, &their));
     }
-    println!("{timeframe}: {found:#?}");
+    eprintln!("{timeframe}: {found:#?}");
     assert_eq!(found, known);
 }
 

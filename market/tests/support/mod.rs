@@ -1,4 +1,5 @@
 //! Bars of the fixtures, which are real and are not part of this repository.
+#![expect(clippy::unwrap_used, reason = "what a test needs is there, or the test fails")]
 
 use std::path::PathBuf;
 
