@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json, Post};
 use leptos::server_fn::{ContentType, Decodes, Encodes, Format, FormatType};
 use tidemark_market::SeriesProgress;
+use tidemark_market::quality::QualityReport;
 use tidemark_market::wire::{self, ChartData, WireError};
 
 use crate::problem::Problem;
@@ -91,6 +92,19 @@ pub async fn ensure_coverage(
             let window = parse::window(from, to);
             backend().ensure_coverage(CoverageRequest { series, window, visible, retry }).await
         }
+        Err(problem) => Err(problem),
+    })
+}
+
+/// What is not as it should be in the default window of a series.
+///
+/// # Errors
+/// `bad_symbol`, `bad_timeframe`; `storage_unavailable` where the database is away.
+#[server(name = ReadQuality, prefix = "/api/page", endpoint = "quality", input = GetUrl, output = Json)]
+pub async fn quality(symbol: String, timeframe: String) -> Result<QualityReport, Problem> {
+    use crate::backend::{backend, with_status};
+    with_status(match parse::series(&symbol, &timeframe) {
+        Ok(series) => backend().quality(series).await,
         Err(problem) => Err(problem),
     })
 }

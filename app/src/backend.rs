@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
+use tidemark_market::quality::QualityReport;
 use tidemark_market::wire::ChartData;
 use tidemark_market::{Adjust, SeriesProgress, TimeRange, Timestamp};
 
@@ -47,6 +48,9 @@ pub trait Backend: Send + Sync {
 
     /// Sees to it that what is missing in the window is on its way; asking twice makes nothing new.
     async fn ensure_coverage(&self, request: CoverageRequest) -> Result<SeriesProgress, Problem>;
+
+    /// What is not as it should be in the series' default window.
+    async fn quality(&self, series: SeriesKey) -> Result<QualityReport, Problem>;
 
     /// How far the series' hydration is.
     async fn series_progress(&self, series: SeriesKey) -> Result<SeriesProgress, Problem>;

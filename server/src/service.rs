@@ -8,9 +8,11 @@ use async_trait::async_trait;
 use sqlx::PgPool;
 use tidemark_app::backend::{Backend, ChartRequest, CoverageRequest, SeriesKey};
 use tidemark_app::problem::Problem;
+use tidemark_market::coverage::Reason;
+use tidemark_market::quality::{QualityReport, expected_bars, suspicions};
 use tidemark_market::slicing::{self, Ask, PlannedSlice};
 use tidemark_market::wire::ChartData;
-use tidemark_market::{Hours, Layer, SeriesProgress, Spans, TimeRange, Timestamp, layer};
+use tidemark_market::{Adjust, Hours, Layer, SeriesProgress, Spans, TimeRange, Timestamp, layer};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -71,6 +73,46 @@ impl Service {
             derived,
             synthetic: stored.providers.iter().any(|name| self.registry.is_synthetic(name)),
             providers: stored.providers,
+        })
+    }
+
+    /// What is not as it should be in a window of a series.
+    ///
+    /// # Errors
+    /// A window that makes no sense; the database.
+    pub async fn quality(&self, series: &SeriesKey, window: AskedWindow) -> Result<QualityReport, Error> {
+        let request = ChartRequest {
+            series: series.clone(),
+            window,
+            since: None,
+            as_of: None,
+            // In today's shares, so that a split is no suspicion.
+            adjust: Adjust::Splits,
+        };
+        let data = self.read_chart(&request).await?;
+        let settings = db::series::settings(&self.pool, series).await?;
+        let booked = db::quality::booked(&self.pool, series, data.window).await?;
+        let of =
+            |layer: Layer| data.layers.iter().find(|it| it.layer == layer).map_or(&[][..], |it| it.bars.as_slice());
+        let bars = layer::merge(of(Layer::Historical), of(Layer::Intraday), &[]);
+        let because = |reason: Reason| {
+            data.holes.iter().rev().filter(|hole| hole.reason == reason).map(|hole| hole.range).collect()
+        };
+        Ok(QualityReport {
+            symbol: series.symbol.clone(),
+            timeframe: series.timeframe,
+            hours: settings.hours,
+            window: data.window,
+            expected_bars: expected_bars(settings.calendar(series), series.timeframe, data.window, self.clock.now()),
+            present_bars: bars.len() as u64,
+            missing: data.gaps.iter().rev().copied().collect(),
+            empty: because(Reason::Empty),
+            outside: because(Reason::Outside),
+            failed: because(Reason::Failed),
+            quarantined: booked.quarantined,
+            corrected: booked.corrected,
+            disagreements: booked.disagreements,
+            suspicions: suspicions(&bars).into_iter().rev().collect(),
         })
     }
 
@@ -236,6 +278,10 @@ impl Backend for Service {
 
     async fn ensure_coverage(&self, request: CoverageRequest) -> Result<SeriesProgress, Problem> {
         Ok(self.ensure(&request, None).await?)
+    }
+
+    async fn quality(&self, series: SeriesKey) -> Result<QualityReport, Problem> {
+        Ok(self.quality(&series, None).await?)
     }
 
     async fn series_progress(&self, series: SeriesKey) -> Result<SeriesProgress, Problem> {

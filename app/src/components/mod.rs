@@ -6,6 +6,7 @@ pub mod banner;
 pub mod chart;
 pub mod header;
 pub mod legend;
+pub mod quality;
 pub mod status_line;
 pub mod symbol_form;
 pub mod timeframes;

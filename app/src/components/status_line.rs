@@ -12,6 +12,8 @@ use crate::text::counted;
 pub fn StatusLine(
     /// What is drawn.
     drawing: Signal<Option<Drawing>>,
+    /// What else is offered there.
+    children: Children,
 ) -> impl IntoView {
     let of = move |read: fn(&Drawing) -> String| move || drawing.with(|it| it.as_ref().map(read));
     let is_synthetic = move || drawing.with(|it| it.as_ref().is_some_and(|it| it.synthetic));
@@ -23,6 +25,7 @@ pub fn StatusLine(
             <span data-testid="status-source">{of(source)}</span>
             <span data-testid="status-made-of">{of(made_of)}</span>
             <span data-testid="status-adjust">{of(shares)}</span>
+            {children()}
             <Show when=is_synthetic>
                 <strong class="badge" data-testid="synthetic">
                     "Synthetic demo data"

@@ -9,12 +9,14 @@ use crate::components::banner::BannerView;
 use crate::components::chart::Chart;
 use crate::components::header::Header;
 use crate::components::legend::Legend;
+use crate::components::quality::Quality;
 use crate::components::status_line::StatusLine;
 use crate::components::watchlist::WatchlistView;
 use crate::problem::Problem;
 use crate::response::set_status;
 use crate::series::SeriesKey;
 use crate::stores::chart_store::ChartStore;
+use crate::stores::quality::QualityStore;
 use crate::stores::situation::{Banner, banner};
 use crate::stores::watchlist::Watchlist;
 use crate::visit::Visit;
@@ -35,6 +37,7 @@ pub fn ChartPage() -> impl IntoView {
     let symbol = Signal::derive(move || series.get().map(|it| it.symbol));
 
     let store = ChartStore::new(visit);
+    let quality = QualityStore::new(series);
     let watchlist = Watchlist::new();
     let hovered = RwSignal::new(None::<usize>);
     let banner = Memo::new(move |_| match address.get() {
@@ -59,7 +62,9 @@ pub fn ChartPage() -> impl IntoView {
                     <Legend drawing=store.drawing() hovered />
                     <Chart drawing=store.drawing() is_waiting hovered />
                 </section>
-                <StatusLine drawing=store.drawing() />
+                <StatusLine drawing=store.drawing()>
+                    <Quality report=quality.report() load=Callback::new(move |()| quality.load()) />
+                </StatusLine>
             </main>
         </div>
     }

@@ -6,6 +6,7 @@
 pub mod chart_store;
 pub mod event_stream;
 pub mod holding;
+pub mod quality;
 mod session;
 pub mod situation;
 pub mod watchlist;

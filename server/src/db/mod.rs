@@ -8,6 +8,7 @@ pub mod budgets;
 pub mod instruments;
 pub mod periodic;
 pub mod progress;
+pub mod quality;
 pub mod queue;
 pub mod series;
 pub mod splits;

@@ -5,6 +5,7 @@ mod events;
 mod hydrate;
 mod operator;
 mod problem;
+mod quality;
 mod series;
 
 use std::net::SocketAddr;
@@ -81,6 +82,7 @@ pub fn router(state: AppState, allowed_origins: &[String]) -> Router {
 fn tools() -> Router<AppState> {
     Router::new()
         .route("/bars", get(bars::read))
+        .route("/quality", get(quality::read))
         .route("/progress", get(hydrate::progress))
         .route("/hydrate", post(hydrate::hydrate))
         .route("/events", get(events::stream))
