@@ -8,6 +8,7 @@ use bytes::Bytes;
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json, Post};
 use leptos::server_fn::{ContentType, Decodes, Encodes, Format, FormatType};
+use serde::{Deserialize, Serialize};
 use tidemark_market::SeriesProgress;
 use tidemark_market::quality::QualityReport;
 use tidemark_market::wire::{self, ChartData, WireError};
@@ -94,6 +95,24 @@ pub async fn ensure_coverage(
         }
         Err(problem) => Err(problem),
     })
+}
+
+/// A series of real bars that needs no key, and why it can't be had, where that is so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Showcase {
+    /// Its symbol.
+    pub symbol: String,
+    /// A sentence; `None` where it can be had.
+    pub unavailable: Option<String>,
+}
+
+/// The series of real bars that a fresh install offers.
+///
+/// # Errors
+/// Where the server can't be reached.
+#[server(name = ReadShowcase, prefix = "/api/page", endpoint = "showcase", input = GetUrl, output = Json)]
+pub async fn showcase() -> Result<Showcase, Problem> {
+    Ok(crate::backend::backend().showcase().await)
 }
 
 /// What is not as it should be in the default window of a series.

@@ -9,6 +9,7 @@ use tidemark_market::quality::QualityReport;
 use tidemark_market::wire::ChartData;
 use tidemark_market::{Adjust, SeriesProgress, TimeRange, Timestamp};
 
+use crate::api::Showcase;
 use crate::problem::Problem;
 pub use crate::series::SeriesKey;
 
@@ -51,6 +52,9 @@ pub trait Backend: Send + Sync {
 
     /// What is not as it should be in the series' default window.
     async fn quality(&self, series: SeriesKey) -> Result<QualityReport, Problem>;
+
+    /// The series of real bars that a fresh install offers, and whether it can be had now.
+    async fn showcase(&self) -> Showcase;
 
     /// How far the series' hydration is.
     async fn series_progress(&self, series: SeriesKey) -> Result<SeriesProgress, Problem>;

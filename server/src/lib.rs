@@ -21,5 +21,6 @@ pub mod queue;
 pub mod registry;
 pub mod serve;
 pub mod service;
+pub mod showcase;
 pub mod splits;
 pub mod telemetry;

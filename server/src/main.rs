@@ -14,6 +14,7 @@ use tidemark_server::queue::notifier::notifier;
 use tidemark_server::queue::orchestrator::{self, Ticked};
 use tidemark_server::serve::{Database, ServeError, registry, serve};
 use tidemark_server::service::Service;
+use tidemark_server::showcase::ShowcaseCheck;
 use tidemark_server::{db, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -90,7 +91,14 @@ async fn tick(cli: &Cli) -> Result<(), CommandError> {
     let (notifier, duty) = notifier(pool.clone());
     // A tick names providers and asks none, so where the demo provider is does not matter.
     let registry = registry(&cli.serve, "http://127.0.0.1:9")?;
-    let service = Service { pool: pool.clone(), registry, notifier, clock: Clock::System, listed: Arc::default() };
+    let service = Service {
+        pool: pool.clone(),
+        registry,
+        notifier,
+        clock: Clock::System,
+        listed: Arc::default(),
+        showcase: ShowcaseCheck::default(),
+    };
     let ticked = orchestrator::tick(&service).await?;
     let stop = CancellationToken::new();
     stop.cancel();

@@ -31,6 +31,7 @@ use crate::queue::orchestrator::OrchestratorDuty;
 use crate::queue::worker::Workshop;
 use crate::registry::Registry;
 use crate::service::Service;
+use crate::showcase::ShowcaseCheck;
 use crate::splits::SplitsDuty;
 
 /// How long requests under way may take to end when the process is to stop.
@@ -148,6 +149,7 @@ pub async fn serve_on(
         notifier: notifier.clone(),
         clock: Clock::System,
         listed: Arc::clone(&listed),
+        showcase: ShowcaseCheck::default(),
     });
     let workshop = Arc::new(Workshop {
         pool: pool.clone(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
+use tidemark_app::api::Showcase;
 use tidemark_app::backend::{Backend, ChartRequest, CoverageRequest, SeriesKey};
 use tidemark_app::problem::Problem;
 use tidemark_market::coverage::Reason;
@@ -25,6 +26,7 @@ use crate::finer;
 use crate::providers::Listing;
 use crate::queue::notifier::Notifier;
 use crate::registry::Registry;
+use crate::showcase::ShowcaseCheck;
 
 /// A window as asked: start and end, unchecked.
 pub type AskedWindow = Option<(Timestamp, Timestamp)>;
@@ -41,6 +43,8 @@ pub struct Service {
     pub clock: Clock,
     /// Rung when an instrument was added.
     pub listed: Arc<Notify>,
+    /// What a fresh install offers.
+    pub showcase: ShowcaseCheck,
 }
 
 impl Service {
@@ -278,6 +282,10 @@ impl Backend for Service {
 
     async fn ensure_coverage(&self, request: CoverageRequest) -> Result<SeriesProgress, Problem> {
         Ok(self.ensure(&request, None).await?)
+    }
+
+    async fn showcase(&self) -> Showcase {
+        self.showcase.check(&self.registry).await
     }
 
     async fn quality(&self, series: SeriesKey) -> Result<QualityReport, Problem> {

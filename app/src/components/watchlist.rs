@@ -32,6 +32,11 @@ pub fn WatchlistView(
                         <Entry entry watchlist symbol timeframe />
                     </For>
                 </ul>
+                <Show when=move || watchlist.note().get().is_some()>
+                    <p class="watch-note" data-testid="watch-note">
+                        {watchlist.note()}
+                    </p>
+                </Show>
                 <Show when=move || candidate().is_some()>
                     <button
                         type="button"

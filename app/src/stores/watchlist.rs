@@ -1,8 +1,10 @@
 //! The symbols someone watches, kept in this browser.
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use tidemark_market::Symbol;
 
+use crate::api;
 use crate::browser::storage;
 
 const KEY: &str = "tidemark:watchlist";
@@ -12,31 +14,53 @@ const MOST: usize = 100;
 
 /// The watchlist: a signal, and what changes it.
 #[derive(Clone, Copy)]
-pub struct Watchlist(RwSignal<Vec<Symbol>>);
+pub struct Watchlist {
+    list: RwSignal<Vec<Symbol>>,
+    /// Why a fresh list has no series of real bars, where it has none.
+    note: RwSignal<Option<String>>,
+}
 
 impl Watchlist {
-    /// The default list at first, so that server and browser render the same, then what the browser has stored.
+    /// The default list at first, so that server and browser render the same, then what the browser has stored. Where it
+    /// has stored none, a series of real bars is added, or a note says why there is none.
     #[must_use]
     pub fn new() -> Self {
-        let list = Self(RwSignal::new(default_list()));
-        Effect::new(move || {
-            if let Some(stored) = storage::read(KEY).as_deref().and_then(parse) {
-                list.0.set(stored);
-            }
+        let watchlist = Self { list: RwSignal::new(default_list()), note: RwSignal::new(None) };
+        Effect::new(move || match storage::read(KEY).as_deref().and_then(parse) {
+            Some(stored) => watchlist.list.set(stored),
+            None => spawn_local(watchlist.offer_real_bars()),
         });
-        list
+        watchlist
+    }
+
+    async fn offer_real_bars(self) {
+        // Without a server there is nothing to offer, and the banner says that it is away.
+        let Ok(showcase) = api::showcase().await else { return };
+        match (showcase.unavailable, showcase.symbol.parse::<Symbol>()) {
+            (None, Ok(symbol)) => self.list.update(|list| list.push(symbol)),
+            (Some(reason), _) => {
+                self.note.set(Some(format!("No real bars of {} here: {reason}", showcase.symbol)));
+            }
+            (None, Err(_)) => {}
+        }
+    }
+
+    /// Why a fresh list has no series of real bars.
+    #[must_use]
+    pub fn note(self) -> Signal<Option<String>> {
+        self.note.into()
     }
 
     /// The symbols, in their order.
     #[must_use]
     pub fn symbols(self) -> Vec<Symbol> {
-        self.0.get()
+        self.list.get()
     }
 
     /// Whether it is on the list.
     #[must_use]
     pub fn has(self, symbol: &Symbol) -> bool {
-        self.0.with(|list| list.contains(symbol))
+        self.list.with(|list| list.contains(symbol))
     }
 
     /// Adds to the end, once.
@@ -54,8 +78,8 @@ impl Watchlist {
     }
 
     fn change(self, change: impl FnOnce(&mut Vec<Symbol>)) {
-        self.0.update(change);
-        storage::write(KEY, &self.0.with_untracked(|list| write(list)));
+        self.list.update(change);
+        storage::write(KEY, &self.list.with_untracked(|list| write(list)));
     }
 }
 
