@@ -114,7 +114,9 @@ export class Server {
 
   static async start(settings: Record<string, string>): Promise<Server> {
     const address = `127.0.0.1:${await freePort()}`;
-    const usual = { TIDEMARK_ADDR: address, LEPTOS_SITE_ROOT: siteRoot };
+    // No test reaches the internet: the venues are off, or at the simulator.
+    const venues: Record<string, string> = 'COINBASE_BASE_URL' in settings ? {} : { TIDEMARK_VENUES: '' };
+    const usual = { TIDEMARK_ADDR: address, LEPTOS_SITE_ROOT: siteRoot, ...venues };
     const server = new Server(`http://${address}`, { ...usual, ...settings });
     await server.run();
     return server;
@@ -162,6 +164,9 @@ export function providersAt(url: string): Record<string, string> {
     POLYGON_API_KEY: 'end-to-end',
     TRADIER_BASE_URL: url,
     TRADIER_ACCESS_TOKEN: 'end-to-end',
+    COINBASE_BASE_URL: url,
+    BINANCE_BASE_URL: url,
+    KRAKEN_BASE_URL: url,
   };
 }
 

@@ -154,14 +154,17 @@ pub fn without(slices: Vec<PlannedSlice>, answered: &Spans) -> Vec<PlannedSlice>
     slices.into_iter().filter_map(left).collect()
 }
 
-/// The part of a slice that a provider reaches back to, and the stretches of session time before that.
+/// The part of a slice that a provider reaches back to, and the stretches of session time before that. `reach` is where a
+/// bar can begin.
 #[must_use]
 pub fn split_at_reach(slice: &PlannedSlice, reach: Option<Timestamp>) -> (Option<PlannedSlice>, Vec<TimeRange>) {
     let Some(reach) = reach.filter(|reach| *reach > slice.range.start) else {
         return (Some(slice.clone()), Vec::new());
     };
-    let (beyond, within) = slice.sessions.iter().partition(|session| session.start < reach);
-    (with_sessions(slice.layer, slice.priority, within), beyond)
+    let before = |span: &TimeRange| TimeRange::new(span.start, span.end.min(reach));
+    let after = |span: &TimeRange| TimeRange::new(span.start.max(reach), span.end);
+    let within = slice.sessions.iter().filter_map(after).collect();
+    (with_sessions(slice.layer, slice.priority, within), slice.sessions.iter().filter_map(before).collect())
 }
 
 fn with_sessions(layer: Layer, priority: i16, sessions: Vec<TimeRange>) -> Option<PlannedSlice> {
@@ -289,6 +292,19 @@ mod tests {
             let intraday = slices.iter().filter(|slice| slice.layer == Layer::Intraday).count();
             assert_eq!((slices.len(), intraday), (60, 60), "{timeframe}: {slices:?}");
         }
+    }
+
+    #[test]
+    fn what_a_provider_does_not_reach_is_cut_off() {
+        let slice = plan(&ask(Calendar::AlwaysOpen, Timeframe::D1, 30, at("2024-03-18T00:00:00Z"))).unwrap().remove(0);
+        let reach = slice.range.start.plus(10 * DAY + 6 * HOUR);
+        let (within, beyond) = split_at_reach(&slice, Some(reach));
+        let within = within.unwrap();
+        assert_eq!((within.range.start, within.range.end), (reach, slice.range.end));
+        assert_eq!(beyond.last().map(|range| range.end), Some(reach));
+        assert_eq!(split_at_reach(&slice, None), (Some(slice.clone()), Vec::new()));
+        let (nothing, all) = split_at_reach(&slice, Some(slice.range.end));
+        assert_eq!((nothing, all), (None, slice.sessions.clone()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tidemark_market::Venue;
 
 use crate::providers::ApiKey;
 
@@ -94,6 +95,19 @@ pub struct ServeConfig {
     /// Where Tradier is; https://sandbox.tradier.com for a sandbox token.
     #[arg(long, env = "TRADIER_BASE_URL", default_value = "https://api.tradier.com", global = true)]
     pub tradier_base_url: String,
+    /// The crypto venues to chart without a key, comma-separated; empty for none. Bars are asked for of a venue alone
+    /// whose symbol is opened, such as COINBASE:BTC-USD.
+    #[arg(long, env = "TIDEMARK_VENUES", default_value = "coinbase,binance,kraken", global = true, value_parser = read_venues)]
+    pub venues: VenueList,
+    /// Where Coinbase Exchange is.
+    #[arg(long, env = "COINBASE_BASE_URL", default_value = "https://api.exchange.coinbase.com", global = true)]
+    pub coinbase_base_url: String,
+    /// Where Binance is; https://api.binance.us in the US.
+    #[arg(long, env = "BINANCE_BASE_URL", default_value = "https://api.binance.com", global = true)]
+    pub binance_base_url: String,
+    /// Where Kraken is.
+    #[arg(long, env = "KRAKEN_BASE_URL", default_value = "https://api.kraken.com", global = true)]
+    pub kraken_base_url: String,
     /// Token that operator endpoints ask for. Without it they answer this machine only.
     #[arg(long, env = "TIDEMARK_OPERATOR_TOKEN", global = true, hide_env_values = true, value_parser = read_key)]
     pub operator_token: Option<ApiKey>,
@@ -106,10 +120,41 @@ fn read_key(text: &str) -> Result<ApiKey, std::convert::Infallible> {
     Ok(ApiKey::from(text.to_owned()))
 }
 
+/// Venues, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VenueList(pub Vec<Venue>);
+
+fn read_venues(text: &str) -> Result<VenueList, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let mut venues = Vec::new();
+    for name in names {
+        let venue = Venue::ALL.into_iter().find(|venue| venue.as_str().eq_ignore_ascii_case(name));
+        let venue = venue.ok_or_else(|| format!("{name:?} is no venue. Name any of coinbase, binance, kraken."))?;
+        if !venues.contains(&venue) {
+            venues.push(venue);
+        }
+    }
+    Ok(VenueList(venues))
+}
+
 impl ServeConfig {
     /// How long a claim lasts without a sign of life.
     #[must_use]
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn venues_are_named_once_or_switched_off() {
+        let read = |text| read_venues(text).map(|list| list.0);
+        assert_eq!(read("coinbase,binance,kraken"), Ok(Venue::ALL.to_vec()));
+        assert_eq!(read(" Kraken , kraken,"), Ok(vec![Venue::Kraken]));
+        assert_eq!(read(""), Ok(Vec::new()));
+        assert!(read("mtgox").unwrap_err().contains("\"mtgox\" is no venue. Name any of coinbase"));
     }
 }

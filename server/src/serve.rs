@@ -11,6 +11,7 @@ use leptos::config::{LeptosOptions, get_configuration};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
 use thiserror::Error;
+use tidemark_market::Venue;
 use tidemark_simulator::{Simulator, SimulatorConfig, SimulatorError};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -23,7 +24,7 @@ use crate::db;
 use crate::events::EventHub;
 use crate::http::{AppState, router};
 use crate::postgres::{PostgresError, PrivatePostgres, default_data_dir};
-use crate::providers::{ApiKey, HttpSettings, Polygon, Provider, SettingsError, Tradier};
+use crate::providers::{ApiKey, Binance, Coinbase, HttpSettings, Kraken, Polygon, Provider, SettingsError, Tradier};
 use crate::queue::dispatcher::DispatcherDuty;
 use crate::queue::listener::ListenerDuty;
 use crate::queue::notifier::notifier;
@@ -253,29 +254,56 @@ async fn providers(config: &ServeConfig) -> Result<(Registry, Option<Simulator>)
     Ok((registry(config, &demo.url())?, Some(demo)))
 }
 
-/// The adapters of the configuration. Without any key those of the demo provider at `demo_url`.
+/// The adapters of the configuration: those that have a key, without any those of the demo provider at `demo_url`; and
+/// those of the venues.
 ///
 /// # Errors
 /// Where a key or a URL can't be used.
 pub fn registry(config: &ServeConfig, demo_url: &str) -> Result<Registry, SettingsError> {
+    Ok(keyed(config, demo_url)?.with_venues(venues(config)?))
+}
+
+fn keyed(config: &ServeConfig, demo_url: &str) -> Result<Registry, SettingsError> {
     if config.polygon_api_key.is_none() && config.tradier_access_token.is_none() {
-        let key = ApiKey::from("demo".to_owned());
+        let key = Some(ApiKey::from("demo".to_owned()));
         let polygon = Polygon::new(settings("demo-historical", demo_url, key.clone(), true, config))?;
         let tradier = Tradier::new(settings("demo-intraday", demo_url, key, true, config))?;
         return Ok(Registry::new(Some(Arc::new(polygon)), Some(Arc::new(tradier))));
     }
     let polygon = config.polygon_api_key.as_ref().map(|key| {
-        let settings = settings("polygon", &config.polygon_base_url, key.clone(), false, config);
+        let settings = settings("polygon", &config.polygon_base_url, Some(key.clone()), false, config);
         Polygon::new(settings).map(|polygon| Arc::new(polygon) as Arc<dyn Provider>)
     });
     let tradier = config.tradier_access_token.as_ref().map(|key| {
-        let settings = settings("tradier", &config.tradier_base_url, key.clone(), false, config);
+        let settings = settings("tradier", &config.tradier_base_url, Some(key.clone()), false, config);
         Tradier::new(settings).map(|tradier| Arc::new(tradier) as Arc<dyn Provider>)
     });
     Ok(Registry::new(polygon.transpose()?, tradier.transpose()?))
 }
 
-fn settings(name: &str, base_url: &str, key: ApiKey, synthetic: bool, config: &ServeConfig) -> HttpSettings {
+/// A machine without certificates can reach none of them and serves all the same.
+fn venues(config: &ServeConfig) -> Result<Vec<Arc<dyn Provider>>, SettingsError> {
+    let mut adapters = Vec::new();
+    for venue in &config.venues.0 {
+        match adapter_of(*venue, config) {
+            Ok(adapter) => adapters.push(adapter),
+            Err(error @ SettingsError::Client(..)) => tracing::warn!(%error, "a venue is left out"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(adapters)
+}
+
+fn adapter_of(venue: Venue, config: &ServeConfig) -> Result<Arc<dyn Provider>, SettingsError> {
+    let settings = |name, base_url| settings(name, base_url, None, false, config);
+    Ok(match venue {
+        Venue::Coinbase => Arc::new(Coinbase::new(settings("coinbase", &config.coinbase_base_url))?),
+        Venue::Binance => Arc::new(Binance::new(settings("binance", &config.binance_base_url))?),
+        Venue::Kraken => Arc::new(Kraken::new(settings("kraken", &config.kraken_base_url))?),
+    })
+}
+
+fn settings(name: &str, base_url: &str, key: Option<ApiKey>, synthetic: bool, config: &ServeConfig) -> HttpSettings {
     HttpSettings {
         name: name.to_owned(),
         base_url: base_url.to_owned(),

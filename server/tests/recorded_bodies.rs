@@ -44,7 +44,7 @@ async fn serve(status: u16, headers: &[(&str, &str)], body: &str) -> HttpSetting
     HttpSettings {
         name: "recorded".to_owned(),
         base_url,
-        key: ApiKey::from("key".to_owned()),
+        key: Some(ApiKey::from("key".to_owned())),
         synthetic: false,
         connect_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(5),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
-use tidemark_market::Timestamp;
+use tidemark_market::{Split, Symbol, Timestamp};
 
 use crate::feed::Feed;
 
@@ -18,14 +18,16 @@ pub struct SimulatorConfig {
     pub seed: u64,
     /// How long each provider request waits before it is answered.
     pub latency: Duration,
-    /// Requests that one key may make of one provider in a minute; `None` sets no limit and sends no rate headers.
+    /// Requests that one key, or where none is asked for everyone together, may make of one provider in a minute; `None` sets no limit and sends no rate headers.
     pub requests_per_minute: Option<u32>,
-    /// A folder of recorded bars, files `SYMBOL_TIMEFRAME.csv`; see [`crate::feed`].
+    /// A folder of recorded bars and splits, files `SYMBOL_TIMEFRAME.csv` and `SYMBOL_splits.csv`; see [`crate::feed`].
     pub data_dir: Option<PathBuf>,
     /// The accepted keys; `None` accepts any key that is not empty.
     pub keys: Option<Vec<String>>,
     /// Recorded bars put in by code.
     pub feeds: Vec<Feed>,
+    /// Splits put in by code. They tell nothing of the bars, which are as traded.
+    pub splits: Vec<(Symbol, Split)>,
     /// What the time is, to the providers; `None` goes by the system's clock. No bar lies after it.
     pub clock: Option<Timestamp>,
 }
@@ -40,6 +42,7 @@ impl Default for SimulatorConfig {
             data_dir: None,
             keys: None,
             feeds: Vec::new(),
+            splits: Vec::new(),
             clock: None,
         }
     }

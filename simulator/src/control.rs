@@ -27,6 +27,8 @@ pub struct Settings {
     pub unknown_symbols: Vec<Symbol>,
     /// What the time is to the providers (epoch ms in JSON); `None` goes by the system's clock.
     pub clock: Option<Timestamp>,
+    /// How many days back the providers have bars: earlier ones are left out of answers, without a word. `None` is all.
+    pub history_days: Option<u32>,
 }
 
 /// The settings that change; what is `None`, or left out of the JSON, stays. Where a setting can be nothing, that is
@@ -44,6 +46,9 @@ pub struct SettingsChange {
     /// See [`Settings::clock`].
     #[serde(deserialize_with = "present")]
     pub clock: Option<Option<Timestamp>>,
+    /// See [`Settings::history_days`].
+    #[serde(deserialize_with = "present")]
+    pub history_days: Option<Option<u32>>,
 }
 
 /// Tells a `null` from a field that is not there.
@@ -90,6 +95,11 @@ impl Control {
     /// Fixes the time; `None` goes by the system's clock again.
     pub fn set_clock(&self, clock: Option<Timestamp>) {
         self.change(SettingsChange { clock: Some(clock), ..SettingsChange::default() });
+    }
+
+    /// Sets how many days back there are bars; `None` is all.
+    pub fn set_history_days(&self, days: Option<u32>) {
+        self.change(SettingsChange { history_days: Some(days), ..SettingsChange::default() });
     }
 
     /// Puts faults behind those that already wait. A request meets the first that fits.

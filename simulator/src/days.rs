@@ -2,11 +2,8 @@
 
 use std::sync::LazyLock;
 
-use chrono::{NaiveTime, Timelike};
-use tidemark_market::calendar::{END, FIRST, new_york_to_utc};
+use tidemark_market::calendar::{END, FIRST};
 use tidemark_market::{Calendar, Session, TimeRange, Timestamp};
-
-use crate::window::midnight;
 
 /// One day of trading: quiet from `start` to `open`, busy to `close`, quiet to `end`.
 #[derive(Clone, Copy, Debug)]
@@ -27,20 +24,14 @@ fn all(calendar: Calendar) -> Vec<TradingDay> {
     sessions.into_iter().filter_map(|session| trading_day(calendar, session)).collect()
 }
 
-/// Trading at XNYS goes from 04:00 to 20:00 New York time, and to 17:00 where the session closes early.
 fn trading_day(calendar: Calendar, session: Session) -> Option<TradingDay> {
     let day = calendar.local_date(session.open)?;
-    let Session { open, close } = session;
-    let midnight = midnight(calendar, day);
-    let (start, end) = match calendar {
-        Calendar::AlwaysOpen | Calendar::Fx => (open, close),
-        Calendar::Xnys | Calendar::XnysExtended => {
-            let early = tidemark_market::calendar::utc_to_new_york(close)?.hour() < 16;
-            let hour = |hour| Some(new_york_to_utc(day, NaiveTime::from_hms_opt(hour, 0, 0)?));
-            (hour(4)?, hour(if early { 17 } else { 20 })?)
-        }
+    let whole = match calendar {
+        Calendar::Xnys | Calendar::XnysExtended => Calendar::XnysExtended.session_on(day)?,
+        Calendar::AlwaysOpen | Calendar::Fx => session,
     };
-    Some(TradingDay { midnight, start, open, close, end })
+    let Session { open, close } = session;
+    Some(TradingDay { midnight: calendar.day_start(day), start: whole.open, open, close, end: whole.close })
 }
 
 /// Every trading day the calendar knows, in order.

@@ -28,13 +28,17 @@ pub enum FaultKind {
     /// Status 200 with JSON of 256 MiB.
     HugeBody,
     /// Status 200 with every true bar, and three false ones: a copy of the first with a negative low, a copy of the
-    /// first without a close (`null` at Polygon, the text `NaN` at Tradier), and the last once more. The newest is moved
-    /// to the front.
+    /// first without a close (`null`, or the text `NaN` where prices are text and at Tradier), and the last once more.
+    /// The newest is moved to the front.
     BadRows,
     /// Status 401.
     Unauthorized,
-    /// Status 403: the plan does not include the data.
+    /// Status 403: the plan does not include the data. At Binance 451: the country is not served.
     Plan,
+    /// Status 200 without the bars of the first half of the time asked for.
+    StartsLater,
+    /// Status 200 without the bars of the second half of the time asked for, and without a next page.
+    EndsEarlier,
 }
 
 /// A fault that waits for requests for bars. No other request meets one.
@@ -46,7 +50,7 @@ pub struct Fault {
     /// Only for this symbol; `None` is any.
     #[serde(default)]
     pub symbol: Option<Symbol>,
-    /// Only at this provider; `None` is either.
+    /// Only at this provider; `None` is any.
     #[serde(default)]
     pub provider: Option<Provider>,
     /// Only where the range asked for ends after this (epoch ms in JSON); `None` is any.
@@ -58,7 +62,7 @@ pub struct Fault {
     /// How many requests it meets before it is used up; `None` is all of them.
     #[serde(default)]
     pub times: Option<u32>,
-    /// What `Retry-After` says where the status is 429, 500 or 403; `None` leaves it out.
+    /// What `Retry-After` says where the status is 429, 500, 403 or 451; `None` leaves it out.
     #[serde(default)]
     pub retry_after_seconds: Option<u32>,
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use tidemark_market::resample::merge;
 use tidemark_market::time::MINUTE;
-use tidemark_market::{AssetClass, Bar, Symbol, TimeRange, Timestamp};
+use tidemark_market::{AssetClass, Bar, Hours, Symbol, TimeRange, Timestamp};
 
 use crate::days::{TradingDay, positions, trading_days};
 use crate::lock;
@@ -16,18 +16,11 @@ use crate::random::{Random, hash_text, mix};
 
 /// How many symbols are kept ready; the oldest makes room.
 const KEPT_SYMBOLS: usize = 64;
+/// A venue has one order book, a provider many: some minutes of a venue's pair have no trade.
+const UNTRADED_AT_A_VENUE: f64 = 0.03;
 /// Between these the walk is reflected.
 const LOWEST: f64 = 20.0;
 const HIGHEST: f64 = 500.0;
-
-/// Which minutes count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Hours {
-    /// Pre-market and after hours too.
-    Extended,
-    /// The regular session only.
-    Regular,
-}
 
 /// How many bars are wanted at most, and from which end.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +44,8 @@ struct Kept {
 struct Series {
     days: &'static [TradingDay],
     crypto: bool,
+    /// How many of all minutes of a session have no trade.
+    untraded: f64,
     root: u64,
     volatility: f64,
     volume: f64,
@@ -73,7 +68,7 @@ impl Generator {
     /// the last day brings them along.
     pub(crate) fn minutes(&self, symbol: &Symbol, range: TimeRange, hours: Hours, wanted: Wanted) -> Vec<Bar> {
         let series = self.series(symbol);
-        let mut positions: Vec<usize> = positions(symbol.calendar(tidemark_market::Hours::Regular), range).collect();
+        let mut positions: Vec<usize> = positions(symbol.calendar(Hours::Regular), range).collect();
         if wanted.newest_first {
             positions.reverse();
         }
@@ -96,7 +91,7 @@ impl Generator {
     /// Day bars that begin in `range`, sorted. The day of `now` is summed up to then.
     pub(crate) fn days(&self, symbol: &Symbol, range: TimeRange, hours: Hours, now: Timestamp) -> Vec<Bar> {
         let series = self.series(symbol);
-        positions(symbol.calendar(tidemark_market::Hours::Regular), range)
+        positions(symbol.calendar(Hours::Regular), range)
             .filter(|position| range.contains(series.days[*position].midnight))
             .filter_map(|position| series.day(position, hours, now))
             .collect()
@@ -123,13 +118,14 @@ impl Series {
     fn new(seed: u64, symbol: &Symbol) -> Self {
         let root = mix(seed ^ hash_text(symbol.as_str()));
         let mut random = Random::new(root);
-        let days = trading_days(symbol.calendar(tidemark_market::Hours::Regular));
+        let days = trading_days(symbol.calendar(Hours::Regular));
         let volatility = 0.009 + 0.012 * random.unit();
         let volume = 800.0 * 60_f64.powf(random.unit());
         let level = 60.0 * 4_f64.powf(random.unit());
         let closes = walk(days, root, level, volatility);
         let crypto = symbol.asset_class() == AssetClass::Crypto;
-        Self { days, crypto, root, volatility, volume, closes, sums: Mutex::default() }
+        let untraded = if symbol.at_venue().is_some() { UNTRADED_AT_A_VENUE } else { 0.0 };
+        Self { days, crypto, untraded, root, volatility, volume, closes, sums: Mutex::default() }
     }
 
     fn day(&self, position: usize, hours: Hours, now: Timestamp) -> Option<Bar> {
@@ -183,7 +179,7 @@ impl Series {
         bars
     }
 
-    /// A session: every minute trades, the most at both ends.
+    /// A session: the most is traded at both ends.
     fn busy(&self, bars: &mut Vec<Bar>, random: &mut Random, span: (Timestamp, Timestamp), prices: (f64, f64)) {
         let path = bridge(random, span, prices, self.volatility * 0.7);
         let count = path.len().saturating_sub(1) as f64;
@@ -191,7 +187,9 @@ impl Series {
             let from_middle = 2.0 * (index as f64 + 0.5) / count - 1.0;
             let shape = if self.crypto { 1.0 } else { 0.5 + 1.5 * from_middle * from_middle };
             let draw = random.quarters();
-            bars.push(self.bar(span.0.plus(index as i64 * MINUTE), pair, shape, draw));
+            if draw[3] >= self.untraded {
+                bars.push(self.bar(span.0.plus(index as i64 * MINUTE), pair, shape, draw));
+            }
         }
     }
 

@@ -1,17 +1,20 @@
-//! A market data provider that is not there: answers over real HTTP as Polygon and Tradier do, from recorded bars or
-//! synthetic ones, with latency, rate limits and faults on demand.
+//! Market data providers that are not there: answers over real HTTP as Polygon, Tradier, Coinbase, Binance and Kraken do,
+//! from recorded bars or synthetic ones, with latency, rate limits and faults on demand.
 //!
 //! Tests and the demo talk to it. It may import `tidemark-market` and never imports `server` or `app`. The price of
 //! every generated bar is invented; whoever shows one must say so.
 //!
 //! - [`SimulatorConfig`] is what one starts with, [`Simulator`] is one that runs, [`Control`] changes it meanwhile.
-//! - `polygon` and `tradier` know the shapes of the two providers; `serve` is the way that every request takes.
+//! - `polygon`, `tradier`, `coinbase`, `binance` and `kraken` know the shapes of the providers, `venue` what the last
+//!   three share; `serve` is the way that every request takes.
 //! - `source` hands out bars, from [`feed`] or from `generator`.
 //!
 //! Every symbol is known but those that begin with `ZZZ`, and what the control makes unknown.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot be set up fails"))]
 
+mod binance;
+mod coinbase;
 mod config;
 mod connection;
 mod control;
@@ -19,6 +22,7 @@ mod days;
 mod faults;
 pub mod feed;
 mod generator;
+mod kraken;
 mod limits;
 mod log;
 mod polygon;
@@ -27,6 +31,7 @@ mod serve;
 mod source;
 mod state;
 mod tradier;
+mod venue;
 mod window;
 
 use std::net::SocketAddr;
@@ -70,11 +75,10 @@ impl Simulator {
     ///
     /// [`SimulatorError`]: the address can't be had, or the recorded bars can't be read.
     pub async fn start(config: SimulatorConfig) -> Result<Self, SimulatorError> {
-        let mut feeds = config.feeds.clone();
-        if let Some(folder) = &config.data_dir {
-            feeds.extend(feed::read_folder(folder)?);
-        }
-        let source = Source::new(Feeds::new(feeds), Generator::new(config.seed));
+        let folder = config.data_dir.as_deref().map(feed::read_folder).transpose()?.unwrap_or_default();
+        let feeds = Feeds::new(config.feeds.iter().cloned().chain(folder.feeds));
+        let splits = config.splits.iter().cloned().chain(folder.splits).collect();
+        let source = Source::new(feeds, splits, Generator::new(config.seed));
         let unbound = |source| SimulatorError::Bind { addr: config.addr, source };
         let listener = TcpListener::bind(config.addr).await.map_err(unbound)?;
         let addr = listener.local_addr().map_err(unbound)?;
@@ -90,7 +94,7 @@ impl Simulator {
         Ok(Self { addr, control: Control::new(shared), running, task })
     }
 
-    /// Where it answers: `http://127.0.0.1:PORT`, the base URL of both providers.
+    /// Where it answers: `http://127.0.0.1:PORT`, the base URL of all providers.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
@@ -116,6 +120,9 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .merge(polygon::routes())
         .merge(tradier::routes())
+        .merge(coinbase::routes())
+        .merge(binance::routes())
+        .merge(kraken::routes())
         .nest("/control", control::routes())
         .with_state(shared)
 }

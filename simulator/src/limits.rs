@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use chrono::Utc;
 
 use crate::serve::Provider;
 
@@ -40,6 +42,12 @@ impl Limits {
 }
 
 impl Quota {
+    /// Writes how many seconds are left of the window.
+    pub(crate) fn write_wait(self, headers: &mut HeaderMap) {
+        let left = self.expiry.saturating_sub(Utc::now().timestamp_millis()).max(0);
+        headers.insert(RETRY_AFTER, HeaderValue::from(left / 1_000 + 1));
+    }
+
     /// Writes Tradier's headers.
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         let values = [

@@ -9,7 +9,7 @@ use clap::Parser;
 use tidemark_simulator::{Simulator, SimulatorConfig};
 use tracing_subscriber::EnvFilter;
 
-/// Answers as Polygon and Tradier do, with recorded or synthetic bars.
+/// Answers as Polygon, Tradier, Coinbase, Binance and Kraken do, with recorded or synthetic bars.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
@@ -25,7 +25,8 @@ struct Options {
     /// Requests that one key may make of one provider in a minute; no limit where left out.
     #[arg(long, env = "TIDEMARK_SIMULATOR_REQUESTS_PER_MINUTE")]
     requests_per_minute: Option<u32>,
-    /// A folder of recorded bars, files SYMBOL_TIMEFRAME.csv with the columns t,o,h,l,c,v[,vw,n].
+    /// A folder of recorded bars, files SYMBOL_TIMEFRAME.csv with the columns t,o,h,l,c,v[,vw,n], and of splits,
+    /// files SYMBOL_splits.csv with the columns execution_date,split_from,split_to.
     #[arg(long, env = "TIDEMARK_SIMULATOR_DATA_DIR")]
     data_dir: Option<PathBuf>,
 }

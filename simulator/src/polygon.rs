@@ -1,9 +1,11 @@
 //! Polygon.io's endpoints: routes, parameters, errors, and the small answers. `aggs` makes the bodies of bars.
 //!
-//! Not simulated: second bars, CSV, the other endpoints. Splits are answered, and there are none.
+//! Not simulated: second bars, CSV, the other endpoints.
 
 mod aggs;
+mod splits;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,13 +16,13 @@ use axum::routing::get;
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::America::New_York;
 use serde_json::{Value, json};
-use tidemark_market::{AssetClass, Calendar, Symbol, TimeRange, Timestamp};
+use tidemark_market::{AssetClass, Calendar, Hours, Symbol, TimeRange, Timestamp};
 
 use crate::polygon::aggs::Ask;
 use crate::serve::{Call, Incoming, Provider, Refusal, serve};
 use crate::state::Shared;
 use crate::tradier::Phase;
-use crate::window::{Window, midnight};
+use crate::window::Window;
 
 const DEFAULT_LIMIT: usize = 5_000;
 const MAX_LIMIT: usize = 50_000;
@@ -29,7 +31,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}", get(aggregates))
         .route("/v3/reference/tickers/{ticker}", get(ticker))
-        .route("/v3/reference/splits", get(splits))
+        .route("/v3/reference/splits", get(splits::splits))
         .route("/v1/marketstatus/now", get(market_status))
 }
 
@@ -78,6 +80,26 @@ fn json_text(status: StatusCode, text: String) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
+/// A cursor of hexadecimal digits that carries parameters.
+fn write_cursor(parameters: &str) -> String {
+    parameters.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the cursor of the request carries; nothing where it has none.
+fn read_cursor(incoming: &Incoming) -> Result<HashMap<String, String>, String> {
+    let wrong = || "The cursor is not one of ours".to_owned();
+    let bytes = incoming
+        .parameter("cursor")
+        .unwrap_or_default()
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect::<Option<Vec<u8>>>()
+        .ok_or_else(wrong)?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong())?;
+    Ok(text.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+}
+
 type AggregatesPath = (String, String, String, String, String);
 
 async fn aggregates(Path(path): Path<AggregatesPath>, incoming: Incoming) -> Response {
@@ -96,6 +118,11 @@ async fn aggregates(Path(path): Path<AggregatesPath>, incoming: Incoming) -> Res
     .await
 }
 
+/// Where the client found us; the next page is there, too.
+fn host(incoming: &Incoming) -> &str {
+    incoming.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost")
+}
+
 fn timeframe_name(window: Window, multiplier: &str, timespan: &str) -> String {
     window.timeframe().map_or_else(|| format!("{multiplier}/{timespan}"), |timeframe| timeframe.to_string())
 }
@@ -103,12 +130,12 @@ fn timeframe_name(window: Window, multiplier: &str, timespan: &str) -> String {
 /// Reads the parameters, of which a cursor carries what the first page was asked with.
 fn read_ask(path: &AggregatesPath, incoming: &Incoming) -> Result<Ask, String> {
     let (ticker, multiplier, timespan, from, to) = path;
-    let carried = incoming.parameter("cursor").map(aggs::read_cursor).transpose()?.unwrap_or_default();
+    let carried = read_cursor(incoming)?;
     let parameter = |name: &str| carried.get(name).map(String::as_str).or_else(|| incoming.parameter(name));
     let symbol: Symbol = ticker.parse().map_err(|_| format!("Invalid ticker: '{ticker}'"))?;
     let window = Window::parse(multiplier, timespan)
         .ok_or_else(|| format!("Could not parse the aggregate window '{multiplier}/{timespan}'"))?;
-    let calendar = symbol.calendar(tidemark_market::Hours::Regular);
+    let calendar = symbol.calendar(Hours::Regular);
     let start = read_time(calendar, from, 0).ok_or_else(|| format!("Could not parse the time parameter: '{from}'"))?;
     let end = read_time(calendar, to, 1).ok_or_else(|| format!("Could not parse the time parameter: '{to}'"))?;
     if end < start {
@@ -125,7 +152,6 @@ fn read_ask(path: &AggregatesPath, incoming: &Incoming) -> Result<Ask, String> {
         Some(other) => return Err(format!("The parameter 'sort' must be asc or desc, not '{other}'")),
     };
     let adjusted = !parameter("adjusted").is_some_and(|value| value.eq_ignore_ascii_case("false"));
-    let host = incoming.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     Ok(Ask {
         ticker: ticker.clone(),
         range: TimeRange { start, end: end.max(start.plus(1)) },
@@ -138,7 +164,7 @@ fn read_ask(path: &AggregatesPath, incoming: &Incoming) -> Result<Ask, String> {
         limit,
         descending,
         adjusted,
-        host: host.to_owned(),
+        host: host(incoming).to_owned(),
     })
 }
 
@@ -148,7 +174,7 @@ fn read_time(calendar: Calendar, text: &str, days: u64) -> Option<Timestamp> {
         Ok(millis) => Timestamp(millis),
         Err(_) => {
             let day: NaiveDate = text.parse().ok()?;
-            midnight(calendar, day.checked_add_days(chrono::Days::new(days))?)
+            calendar.day_start(day.checked_add_days(chrono::Days::new(days))?)
         }
     };
     at.to_datetime().map(|_| at)
@@ -169,7 +195,7 @@ async fn ticker(Path(ticker): Path<String>, incoming: Incoming) -> Response {
 
 /// Tickers are case sensitive, and a share class has a dot.
 fn is_known(shared: &Shared, ticker: &str, symbol: &Symbol) -> bool {
-    ticker == symbol.as_str() && shared.knows(symbol)
+    ticker == symbol.as_str() && symbol.at_venue().is_none() && shared.knows(symbol)
 }
 
 fn details(symbol: &Symbol) -> Value {
@@ -188,13 +214,6 @@ fn details(symbol: &Symbol) -> Value {
             })
         }
     }
-}
-
-async fn splits(incoming: Incoming) -> Response {
-    serve(&incoming, incoming.call(Provider::Polygon), |shared, _| {
-        body(StatusCode::OK, &json!({"results": [], "status": "OK", "request_id": shared.request_id()}))
-    })
-    .await
 }
 
 async fn market_status(incoming: Incoming) -> Response {
@@ -219,16 +238,8 @@ fn status(now: Timestamp) -> Value {
     })
 }
 
-/// Currencies trade from Sunday 17:00 to Friday 17:00 New York time.
 fn is_fx_open(now: Timestamp) -> bool {
-    use chrono::{Datelike, Timelike, Weekday};
-    let Some(wall) = tidemark_market::calendar::utc_to_new_york(now) else { return false };
-    match wall.weekday() {
-        Weekday::Sat => false,
-        Weekday::Sun => wall.hour() >= 17,
-        Weekday::Fri => wall.hour() < 17,
-        _ => true,
-    }
+    !Calendar::Fx.sessions(TimeRange { start: now, end: now.plus(1) }).is_empty()
 }
 
 #[cfg(test)]

@@ -12,13 +12,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use tidemark_market::{Bar, Symbol, TimeRange};
+use tidemark_market::{Bar, Symbol, TimeRange, Timestamp};
 
 use crate::connection::Connection;
 use crate::faults::{self, Fault, FaultKind};
 use crate::log::InFlight;
 use crate::state::Shared;
-use crate::{lock, polygon, stopped, tradier};
+use crate::{binance, coinbase, kraken, lock, polygon, stopped, tradier};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 const HUGE_CHUNKS: usize = 4_096;
@@ -31,6 +31,19 @@ pub enum Provider {
     Polygon,
     /// Tradier.
     Tradier,
+    /// Coinbase Exchange.
+    Coinbase,
+    /// Binance.
+    Binance,
+    /// Kraken.
+    Kraken,
+}
+
+impl Provider {
+    /// Whether a request must have a key.
+    pub(crate) const fn asks_for_a_key(self) -> bool {
+        matches!(self, Self::Polygon | Self::Tradier)
+    }
 }
 
 /// A request as it came in.
@@ -73,6 +86,7 @@ impl Incoming {
         let key = match provider {
             Provider::Polygon => bearer.or_else(|| self.parameter("apiKey")),
             Provider::Tradier => bearer,
+            Provider::Coinbase | Provider::Binance | Provider::Kraken => None,
         };
         let key = key.unwrap_or_default().to_owned();
         Call { provider, path: self.path.clone(), key, symbol: None, range: None, timeframe: None }
@@ -103,18 +117,44 @@ pub(crate) enum Refusal {
 
 /// What is to become of the bars of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rows {
+pub(crate) struct Rows {
+    quality: Quality,
+    /// Bars that begin outside are left out.
+    kept: TimeRange,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quality {
     True,
     None,
     Bad,
 }
 
 impl Rows {
+    /// What a fault makes of those that are kept.
+    fn under(fault: FaultKind, asked: Option<TimeRange>, kept: TimeRange) -> Self {
+        let middle = asked.map(|asked| asked.start.plus(asked.millis() / 2));
+        let start = middle.filter(|_| fault == FaultKind::StartsLater).unwrap_or(kept.start);
+        let end = middle.filter(|_| fault == FaultKind::EndsEarlier).unwrap_or(kept.end);
+        let quality = match fault {
+            FaultKind::Empty => Quality::None,
+            FaultKind::BadRows => Quality::Bad,
+            _ => Quality::True,
+        };
+        Self { quality, kept: TimeRange { start: start.max(kept.start), end } }
+    }
+
+    /// Whether there is more from `next` on (where `descending`, up to it).
+    pub(crate) fn go_on(self, next: Timestamp, descending: bool) -> bool {
+        self.quality != Quality::None && if descending { self.kept.start <= next } else { next < self.kept.end }
+    }
+
     /// The bars as the answer tells them. A close that is not there is NaN.
-    pub(crate) fn of(self, bars: Vec<Bar>) -> Vec<Bar> {
-        match (self, bars.first().copied(), bars.last().copied()) {
-            (Self::None, ..) => Vec::new(),
-            (Self::Bad, Some(first), Some(last)) => {
+    pub(crate) fn of(self, mut bars: Vec<Bar>) -> Vec<Bar> {
+        bars.retain(|bar| self.kept.contains(bar.ts));
+        match (self.quality, bars.first().copied(), bars.last().copied()) {
+            (Quality::None, ..) => Vec::new(),
+            (Quality::Bad, Some(first), Some(last)) => {
                 let mut rows = vec![last, Bar { low: -first.low, ..first }, Bar { close: f64::NAN, ..first }];
                 rows.extend(bars);
                 rows
@@ -142,8 +182,13 @@ where
         Some(refusal) => refuse(shared, call.provider, refusal),
         None => answer_or_fail(incoming, &call, &mut in_flight, answer).await,
     };
-    if let (Provider::Tradier, Some(quota)) = (call.provider, quota) {
-        quota.write(response.headers_mut());
+    match (call.provider, quota) {
+        (Provider::Tradier, Some(quota)) => quota.write(response.headers_mut()),
+        (Provider::Binance, Some(quota)) if quota.exceeded => quota.write_wait(response.headers_mut()),
+        _ => {}
+    }
+    if !call.provider.asks_for_a_key() {
+        tell_time(shared.now(), response.headers_mut());
     }
     if !incoming.connection.is_reset() {
         in_flight.answered(response.status());
@@ -151,9 +196,15 @@ where
     response
 }
 
+/// By `Date` a client of a venue tells which row is still under way.
+fn tell_time(now: Timestamp, headers: &mut HeaderMap) {
+    let date = now.to_datetime().map(|now| now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    headers.extend(date.and_then(|date| date.parse().ok()).map(|date| (header::DATE, date)));
+}
+
 fn refused_key(shared: &Shared, call: &Call) -> Option<Refusal> {
     let refusal = if call.key.is_empty() { Refusal::NoKey } else { Refusal::WrongKey };
-    (!shared.accepts(&call.key)).then_some(refusal)
+    (call.provider.asks_for_a_key() && !shared.accepts(&call.key)).then_some(refusal)
 }
 
 async fn answer_or_fail<F>(incoming: &Incoming, call: &Call, in_flight: &mut InFlight, answer: F) -> Response
@@ -162,10 +213,13 @@ where
 {
     let fault = faults::take(&mut lock(&incoming.shared.faults), call);
     match fault {
-        None => compute(&incoming.shared, answer, Rows::True).await,
+        None => {
+            let rows = Rows { quality: Quality::True, kept: incoming.shared.kept() };
+            compute(&incoming.shared, answer, rows).await
+        }
         Some(fault) => {
             in_flight.met(fault.kind);
-            fail(incoming, call.provider, &fault, answer).await
+            fail(incoming, call, &fault, answer).await
         }
     }
 }
@@ -174,6 +228,9 @@ fn refuse(shared: &Shared, provider: Provider, refusal: Refusal) -> Response {
     match provider {
         Provider::Polygon => polygon::refuse(shared, refusal),
         Provider::Tradier => tradier::refuse(refusal),
+        Provider::Coinbase => coinbase::refuse(refusal),
+        Provider::Binance => binance::refuse(refusal),
+        Provider::Kraken => kraken::refuse(refusal),
     }
 }
 
@@ -191,11 +248,12 @@ where
     }
 }
 
-async fn fail<F>(incoming: &Incoming, provider: Provider, fault: &Fault, answer: F) -> Response
+async fn fail<F>(incoming: &Incoming, call: &Call, fault: &Fault, answer: F) -> Response
 where
     F: FnOnce(&Shared, Rows) -> Response + Send + 'static,
 {
-    let shared = &incoming.shared;
+    let (shared, provider) = (&incoming.shared, call.provider);
+    let rows = Rows::under(fault.kind, call.range, shared.kept());
     let refused = |refusal| {
         let mut response = refuse(shared, provider, refusal);
         if let Some(seconds) = fault.retry_after_seconds {
@@ -208,12 +266,16 @@ where
         FaultKind::ServerError => refused(Refusal::ServerError),
         FaultKind::Unauthorized => refused(Refusal::WrongKey),
         FaultKind::Plan => refused(Refusal::Plan),
-        FaultKind::Empty => compute(shared, answer, Rows::None).await,
-        FaultKind::BadRows => compute(shared, answer, Rows::Bad).await,
-        FaultKind::TruncatedBody => truncate(compute(shared, answer, Rows::True).await).await,
+        FaultKind::Empty | FaultKind::BadRows | FaultKind::StartsLater | FaultKind::EndsEarlier => {
+            compute(shared, answer, rows).await
+        }
+        FaultKind::TruncatedBody => truncate(compute(shared, answer, rows).await).await,
         FaultKind::WrongShape => match provider {
             Provider::Polygon => polygon::wrong_shape(),
             Provider::Tradier => tradier::wrong_shape(),
+            Provider::Coinbase => coinbase::wrong_shape(),
+            Provider::Binance => binance::wrong_shape(),
+            Provider::Kraken => kraken::wrong_shape(),
         },
         FaultKind::WrongContentType => {
             ([(header::CONTENT_TYPE, "text/html")], "<html><body><h1>Down for maintenance</h1></body></html>")

@@ -1,19 +1,41 @@
 //! Where the bars of a symbol come from: its feed where it has one, else the generator.
 
-use tidemark_market::{Bar, Calendar, Symbol, TimeRange, Timestamp};
+use std::collections::HashMap;
+
+use tidemark_market::calendar::FIRST;
+use tidemark_market::{Bar, Calendar, Hours, Split, Symbol, TimeRange, Timestamp};
 
 use crate::feed::Feeds;
-use crate::generator::{Generator, Hours, Wanted};
+use crate::generator::{Generator, Wanted};
 use crate::window::Window;
 
 pub(crate) struct Source {
     feeds: Feeds,
+    /// Those of each symbol, the newest first.
+    splits: HashMap<Symbol, Vec<Split>>,
     generator: Generator,
 }
 
 impl Source {
-    pub(crate) const fn new(feeds: Feeds, generator: Generator) -> Self {
-        Self { feeds, generator }
+    pub(crate) fn new(feeds: Feeds, splits: Vec<(Symbol, Split)>, generator: Generator) -> Self {
+        let mut by_symbol: HashMap<Symbol, Vec<Split>> = HashMap::new();
+        for (symbol, split) in splits {
+            by_symbol.entry(symbol).or_default().push(split);
+        }
+        for splits in by_symbol.values_mut() {
+            splits.sort_by_key(|split| std::cmp::Reverse(split.at));
+        }
+        Self { feeds, splits: by_symbol, generator }
+    }
+
+    /// The splits of the symbol, the newest first.
+    pub(crate) fn splits(&self, symbol: &Symbol) -> &[Split] {
+        self.splits.get(symbol).map_or(&[], Vec::as_slice)
+    }
+
+    /// Which symbols have splits.
+    pub(crate) fn split_symbols(&self) -> impl Iterator<Item = &Symbol> {
+        self.splits.keys()
     }
 
     /// The bars of which those of `window` are made, that begin in `range` and not after `now`: minutes or days from the
@@ -47,8 +69,14 @@ impl Source {
         hours: Hours,
     ) -> Vec<Bar> {
         let all = Wanted { limit: usize::MAX, newest_first: false };
-        window
-            .group(&self.base(symbol, window, range, now, hours, all), symbol.calendar(tidemark_market::Hours::Regular))
+        window.group(&self.base(symbol, window, range, now, hours, all), symbol.calendar(Hours::Regular))
+    }
+
+    /// From the oldest bar there may be to just after the start of the newest one that begins not after `now`; `None`
+    /// where there is none.
+    pub(crate) fn span(&self, symbol: &Symbol, now: Timestamp) -> Option<TimeRange> {
+        let (first, last) = self.feeds.ends(symbol).unwrap_or((FIRST, now));
+        TimeRange::new(first, last.min(now).plus(1))
     }
 
     fn recorded(&self, symbol: &Symbol, window: Window, range: TimeRange, hours: Hours) -> Vec<Bar> {
@@ -56,7 +84,7 @@ impl Source {
         if timeframe.millis() > window.nominal_millis() {
             return Vec::new();
         }
-        let calendar = symbol.calendar(tidemark_market::Hours::Regular);
+        let calendar = symbol.calendar(Hours::Regular);
         let start = bars.partition_point(|bar| bar.ts < range.start);
         let end = bars.partition_point(|bar| bar.ts < range.end);
         let counts = |bar: &&Bar| hours == Hours::Extended || trades_in_session(calendar, bar.ts, timeframe.millis());

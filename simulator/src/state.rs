@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::Utc;
-use tidemark_market::{Symbol, Timestamp};
+use tidemark_market::time::DAY;
+use tidemark_market::{Symbol, TimeRange, Timestamp};
 use tokio::sync::watch;
 
 use crate::config::SimulatorConfig;
@@ -45,6 +46,7 @@ impl Shared {
             requests_per_minute: config.requests_per_minute,
             unknown_symbols: Vec::new(),
             clock: config.clock,
+            history_days: None,
         };
         Self {
             source,
@@ -63,6 +65,7 @@ impl Shared {
         let mut settings = lock(&self.settings);
         settings.latency_ms = change.latency_ms.unwrap_or(settings.latency_ms);
         settings.clock = change.clock.unwrap_or(settings.clock);
+        settings.history_days = change.history_days.unwrap_or(settings.history_days);
         if let Some(symbols) = change.unknown_symbols {
             settings.unknown_symbols = symbols;
         }
@@ -80,7 +83,15 @@ impl Shared {
 
     /// Whether the providers know the symbol.
     pub(crate) fn knows(&self, symbol: &Symbol) -> bool {
-        !symbol.as_str().starts_with("ZZZ") && !lock(&self.settings).unknown_symbols.contains(symbol)
+        let name = symbol.at_venue().map_or(symbol.as_str(), |(_, pair)| pair);
+        !name.starts_with("ZZZ") && !lock(&self.settings).unknown_symbols.contains(symbol)
+    }
+
+    /// The time of which the providers have bars.
+    pub(crate) fn kept(&self) -> TimeRange {
+        let days = lock(&self.settings).history_days.map(i64::from);
+        let start = days.map_or(Timestamp(i64::MIN), |days| self.now().plus(-days * DAY));
+        TimeRange { start, end: Timestamp(i64::MAX) }
     }
 
     /// A new id in Polygon's form: 32 hexadecimal digits.

@@ -15,13 +15,12 @@ use axum::routing::get;
 use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, Weekday};
 use serde_json::{Map, Value, json};
 use tidemark_market::calendar::{new_york_to_utc, utc_to_new_york};
-use tidemark_market::{AssetClass, Bar, Calendar, Symbol, TimeRange, Timestamp};
+use tidemark_market::{AssetClass, Bar, Calendar, Hours, Symbol, TimeRange, Timestamp};
 
-use crate::generator::Hours;
 use crate::serve::{Call, Incoming, Provider, Refusal, serve};
 use crate::state::Shared;
 pub(crate) use crate::tradier::market::Phase;
-use crate::window::{Window, midnight};
+use crate::window::Window;
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
@@ -206,7 +205,7 @@ fn read_wall_time(text: &str, time: NaiveTime) -> Option<Timestamp> {
 }
 
 fn midnight_of(at: Timestamp) -> Timestamp {
-    Calendar::Xnys.local_date(at).map_or(at, |day| midnight(Calendar::Xnys, day))
+    Calendar::Xnys.local_date(at).map_or(at, |day| Calendar::Xnys.day_start(day))
 }
 
 /// Bars that begin before this are no longer kept: a documented depth in days, by interval and filter.
@@ -218,7 +217,7 @@ fn kept_since(now: Timestamp, ask: &Ask) -> Option<Timestamp> {
         (_, Hours::Extended) => 18,
     };
     let today = Calendar::Xnys.local_date(now)?;
-    Some(midnight(Calendar::Xnys, today.checked_sub_days(Days::new(days))?))
+    Some(Calendar::Xnys.day_start(today.checked_sub_days(Days::new(days))?))
 }
 
 fn bars_of(shared: &Shared, ask: &Ask, since: Option<Timestamp>) -> Vec<Bar> {

@@ -70,7 +70,7 @@ impl Window {
         }
         let day = calendar.local_date(at)?;
         let (first, after) = self.days_around(day)?;
-        TimeRange::new(midnight(calendar, first), midnight(calendar, after))
+        TimeRange::new(calendar.day_start(first), calendar.day_start(after))
     }
 
     fn days_around(self, day: NaiveDate) -> Option<(NaiveDate, NaiveDate)> {
@@ -117,11 +117,6 @@ fn minutes_around(count: u32, calendar: Calendar, at: Timestamp) -> TimeRange {
     TimeRange { start, end: start.plus(length).min(limit) }
 }
 
-/// When the exchange's day begins.
-pub(crate) fn midnight(calendar: Calendar, day: NaiveDate) -> Timestamp {
-    calendar.day_start(day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,7 +128,7 @@ mod tests {
         {
             let window = Window::parse(multiplier, timespan).unwrap();
             let timeframe = window.timeframe().unwrap();
-            for calendar in [Calendar::Xnys, Calendar::AlwaysOpen] {
+            for calendar in [Calendar::Xnys, Calendar::Fx, Calendar::AlwaysOpen] {
                 for hours in 0..500 {
                     let at = Timestamp(1_709_900_000_000 + hours * 3_500_000);
                     let around = window.around(calendar, at).unwrap();

@@ -45,6 +45,7 @@ pub(super) enum Failure {
     Throttled,
     Unauthorized,
     Plan,
+    Restricted,
     Malformed,
     TooLarge,
     BadRequest,
@@ -57,7 +58,7 @@ impl Failure {
             Self::Unreachable | Self::Timeout | Self::ServerError | Self::Malformed => ErrorClass::Transient,
             Self::Throttled => ErrorClass::Throttled,
             Self::Unauthorized | Self::TooLarge | Self::BadRequest | Self::SymbolUnknown => ErrorClass::Permanent,
-            Self::Plan => ErrorClass::Plan,
+            Self::Plan | Self::Restricted => ErrorClass::Plan,
         }
     }
 
@@ -69,6 +70,7 @@ impl Failure {
             Self::Throttled => "provider_throttled",
             Self::Unauthorized => "provider_unauthorized",
             Self::Plan => "provider_plan",
+            Self::Restricted => "provider_restricted",
             Self::Malformed => "provider_malformed",
             Self::TooLarge => "provider_too_large",
             Self::BadRequest => "provider_bad_request",
@@ -83,19 +85,24 @@ impl Failure {
             Self::Throttled => "Try again when its limit has been reset.",
             Self::Unauthorized => "Check the provider's key in the configuration.",
             Self::Plan => "Ask for what the plan includes, or use a key of a larger plan.",
+            Self::Restricted => {
+                "It does not serve the country that this server is in: chart the pair at another venue, such as COINBASE:BTC-USD."
+            }
             Self::TooLarge => "Ask for a shorter slice, or raise the limit.",
             Self::BadRequest => "Check the symbol, the range and the provider's base URL.",
             Self::SymbolUnknown => "Check the spelling of the symbol.",
         }
     }
 
-    /// Of a status that is no success. Redirects are not followed: a key goes to the configured host alone.
+    /// Of a status that is no success. Redirects are not followed: a key goes to the configured host alone. Binance says
+    /// 418 to who goes on after a 429, and 451 to the countries that it does not serve.
     pub(super) fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {
             401 | 407 => Self::Unauthorized,
             402 | 403 => Self::Plan,
             408 => Self::Timeout,
-            429 => Self::Throttled,
+            418 | 429 => Self::Throttled,
+            451 => Self::Restricted,
             500.. => Self::ServerError,
             _ => Self::BadRequest,
         }
@@ -129,7 +136,9 @@ mod tests {
             (401, "provider_unauthorized", ErrorClass::Permanent),
             (403, "provider_plan", ErrorClass::Plan),
             (408, "provider_timeout", ErrorClass::Transient),
+            (418, "provider_throttled", ErrorClass::Throttled),
             (429, "provider_throttled", ErrorClass::Throttled),
+            (451, "provider_restricted", ErrorClass::Plan),
             (500, "provider_server_error", ErrorClass::Transient),
             (503, "provider_server_error", ErrorClass::Transient),
             (599, "provider_server_error", ErrorClass::Transient),

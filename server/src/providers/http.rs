@@ -1,14 +1,16 @@
-//! Asking a provider over HTTP: one GET with the key in a header, bounded in time and size, judged in one place.
+//! Asking a provider over HTTP: one GET with the key, if there is one, in a header, bounded in time and size, judged in
+//! one place.
 
 use std::error::Error as _;
 use std::fmt;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
 use thiserror::Error;
+use tidemark_market::Timestamp;
 
 use super::error::{Failure, ProviderError};
 use super::{Allowance, quota};
@@ -58,8 +60,8 @@ pub struct HttpSettings {
     pub name: String,
     /// Such as `https://api.polygon.io`; may have a path, which is put before every other.
     pub base_url: String,
-    /// Sent as `Authorization: Bearer …`.
-    pub key: ApiKey,
+    /// Sent as `Authorization: Bearer …`; `None` for a provider that asks for none.
+    pub key: Option<ApiKey>,
     /// Whether the bars behind this URL are made up.
     pub synthetic: bool,
     /// From the first packet to the connection, TLS included.
@@ -103,6 +105,8 @@ pub(super) struct Complaint {
 pub(super) struct Answer {
     pub body: Value,
     pub allowance: Option<Allowance>,
+    /// When it was made, by the provider's clock.
+    pub at: Timestamp,
 }
 
 /// A failure with what happened, as the middle of a sentence.
@@ -113,7 +117,7 @@ pub(super) struct Http {
     settings: HttpSettings,
     base: Url,
     client: Client,
-    authorization: HeaderValue,
+    authorization: Option<HeaderValue>,
     complaint: fn(&Value) -> Option<Complaint>,
 }
 
@@ -124,9 +128,8 @@ impl Http {
         complaint: fn(&Value) -> Option<Complaint>,
     ) -> Result<Self, SettingsError> {
         let base = base_url(&settings.base_url).ok_or_else(|| SettingsError::BaseUrl(settings.name.clone()))?;
-        let mut authorization = HeaderValue::from_str(&format!("Bearer {}", settings.key.0))
-            .map_err(|_| SettingsError::Key(settings.name.clone()))?;
-        authorization.set_sensitive(true);
+        let authorization = settings.key.as_ref().map(authorization).transpose();
+        let authorization = authorization.map_err(|_| SettingsError::Key(settings.name.clone()))?;
         let client = client(&settings, &base).map_err(|error| SettingsError::Client(settings.name.clone(), error))?;
         Ok(Self { settings, base, client, authorization, complaint })
     }
@@ -161,8 +164,9 @@ impl Http {
 
     /// Asks for a JSON body. `subject` begins the message of an error, such as `AAPL h1 from … to …`.
     pub(super) async fn get(&self, url: Url, subject: &str) -> Result<Answer, ProviderError> {
-        let request = self.client.get(url).header(AUTHORIZATION, self.authorization.clone());
-        let response = request.header(ACCEPT, "application/json").send().await.map_err(|error| {
+        let key = self.authorization.iter().map(|value| (AUTHORIZATION, value.clone())).collect();
+        let request = self.client.get(url).headers(key).header(ACCEPT, "application/json");
+        let response = request.send().await.map_err(|error| {
             let (failure, detail) = transport_failure(error);
             self.error(failure, subject, &detail)
         })?;
@@ -170,11 +174,11 @@ impl Http {
         let limit = self.settings.max_body_bytes;
         let limit = if status.is_success() { limit } else { limit.min(MAX_ERROR_BODY_BYTES) };
         let body = read_body(response, limit).await;
-        let allowance = quota::allowance(&headers);
+        let (allowance, at) = (quota::allowance(&headers), quota::provider_time(&headers));
         match self.judge(status, &headers, body) {
-            Ok(body) => Ok(Answer { body, allowance }),
+            Ok(body) => Ok(Answer { body, allowance, at }),
             Err((failure, detail)) => {
-                let retry_after = quota::retry_after(&headers, quota::provider_time(&headers));
+                let retry_after = quota::retry_after(&headers, at);
                 Err(ProviderError { retry_after, allowance, ..self.error(failure, subject, &detail) })
             }
         }
@@ -221,8 +225,8 @@ impl Http {
 
     /// The provider's words as `, "…"` on one line, without the key and cut; nothing where they are blank.
     fn quoted(&self, text: &str) -> String {
-        let key = &self.settings.key.0;
-        let text = if key.is_empty() { text.to_owned() } else { text.replace(key, "…") };
+        let key = self.settings.key.as_ref().map(|key| key.0.as_str()).filter(|key| !key.is_empty());
+        let text = key.map_or_else(|| text.to_owned(), |key| text.replace(key, "…"));
         let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
         let line = words.collect::<Vec<_>>().join(" ");
         let cut: String = line.chars().take(MAX_QUOTE_CHARS).collect();
@@ -233,6 +237,12 @@ impl Http {
     fn base_path(&self) -> &str {
         self.base.path().trim_end_matches('/')
     }
+}
+
+fn authorization(key: &ApiKey) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.0))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn base_url(text: &str) -> Option<Url> {
@@ -309,7 +319,7 @@ mod tests {
         let settings = HttpSettings {
             name: "demo".to_owned(),
             base_url: base_url.to_owned(),
-            key: ApiKey::from(key.to_owned()),
+            key: Some(ApiKey::from(key.to_owned())),
             synthetic: true,
             connect_timeout: Duration::from_secs(1),
             read_timeout: Duration::from_secs(1),

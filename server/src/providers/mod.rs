@@ -4,20 +4,27 @@
 //! bars or a [`ProviderError`], and whoever calls validates, stores and retries. It imports `market` alone.
 //! A key goes into one request header and nowhere else: not into a URL, a log line, an error or a `Debug` text.
 
+mod binance;
+mod coinbase;
 mod error;
 mod http;
+mod kraken;
 #[cfg(test)]
 mod over_http;
 mod polygon;
 mod quota;
 mod rows;
 mod tradier;
+mod venue;
 
 use async_trait::async_trait;
 use tidemark_market::{Bar, Calendar, Split, Symbol, TimeRange, Timeframe, Timestamp};
 
+pub use binance::Binance;
+pub use coinbase::Coinbase;
 pub use error::{ErrorClass, ProviderError};
 pub use http::{ApiKey, HttpSettings, SettingsError};
+pub use kraken::Kraken;
 pub use polygon::Polygon;
 pub use tradier::Tradier;
 
@@ -36,7 +43,8 @@ pub trait Provider: Send + Sync {
     /// Whether it can be asked for such a series at all.
     fn supports(&self, symbol: &Symbol, timeframe: Timeframe) -> bool;
 
-    /// The oldest time it still has bars of, at `now`; `None` where it goes back as far as there are bars, or does not say.
+    /// The oldest time it still has bars of, at `now`, for a series that keeps `calendar`; a bar of `timeframe` begins
+    /// there. `None` where it goes back as far as there are bars, or does not say.
     fn reach(&self, _calendar: Calendar, _timeframe: Timeframe, _now: Timestamp) -> Option<Timestamp> {
         None
     }
@@ -95,6 +103,8 @@ pub struct Fetched {
     pub bars: Vec<Bar>,
     /// Whether prices and volumes are adjusted for splits.
     pub adjusted: bool,
+    /// When it answered, by its own clock; of several answers, the first. What had not ended by then is not known yet.
+    pub answered_at: Timestamp,
     /// What the last answer said of the rate limit.
     pub allowance: Option<Allowance>,
     /// How many requests it took.

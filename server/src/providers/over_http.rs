@@ -93,7 +93,7 @@ fn settings(base_url: &str) -> HttpSettings {
     HttpSettings {
         name: "stub".to_owned(),
         base_url: base_url.to_owned(),
-        key: ApiKey::from(KEY.to_owned()),
+        key: Some(ApiKey::from(KEY.to_owned())),
         synthetic: true,
         connect_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_millis(500),
@@ -195,7 +195,7 @@ async fn polygon_pages_are_followed_at_our_own_host_with_the_key_in_a_header() {
     assert_eq!(
         stub.uris(),
         [
-            "/v2/aggs/ticker/AAPL/range/1/minute/1710338400000/1710338999999?adjusted=true&sort=asc&limit=50000",
+            "/v2/aggs/ticker/AAPL/range/1/minute/1710338400000/1710338999999?adjusted=false&sort=asc&limit=50000",
             "/v2/aggs/ticker/AAPL/range/1/minute/1/2?cursor=c1",
             "/v2/aggs/ticker/AAPL/range/1/minute/1/2?cursor=c2",
         ]

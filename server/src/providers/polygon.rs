@@ -1,4 +1,4 @@
-//! Polygon.io, also known as Massive: aggregates of stocks and crypto pairs, adjusted for splits.
+//! Polygon.io, also known as Massive: aggregates of stocks, currency and crypto pairs, asked for as traded; and splits.
 //!
 //! What is particular: volumes come in exponent form; an answer without bars has no `results`; a range is widened to
 //! whole windows, so bars outside the slice are trimmed here; `next_url` names a host and lacks the key; errors speak
@@ -8,13 +8,15 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
+use reqwest::Url;
 use serde_json::Value;
-use tidemark_market::{Symbol, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{AssetClass, Calendar, Split, Symbol, TimeRange, Timeframe, Timestamp};
 
 use super::error::{Failure, ProviderError};
-use super::http::{Complaint, Http, HttpSettings, SettingsError};
-use super::rows::{Columns, Rows, integer, not};
-use super::{FetchRequest, Fetched, Listing, Provider};
+use super::http::{Answer, Complaint, Http, HttpSettings, SettingsError};
+use super::rows::Column::Key;
+use super::rows::{Columns, Rows, integer, not, number};
+use super::{Allowance, FetchRequest, Fetched, Listing, Provider};
 
 /// Base bars a page may be made of; the most that is allowed.
 const PAGE_LIMIT: &str = "50000";
@@ -23,14 +25,14 @@ const PAGE_LIMIT: &str = "50000";
 const MAX_PAGES: u32 = 200;
 
 const COLUMNS: Columns = Columns {
-    time: |row| integer(row, "t").map(Timestamp),
-    open: "o",
-    high: "h",
-    low: "l",
-    close: "c",
-    volume: "v",
-    vwap: "vw",
-    trades: "n",
+    time: |row| integer(row, Key("t")).map(Timestamp),
+    open: Key("o"),
+    high: Key("h"),
+    low: Key("l"),
+    close: Key("c"),
+    volume: Key("v"),
+    vwap: |row| number(row, Key("vw")).ok(),
+    trades: Key("n"),
 };
 
 /// The adapter.
@@ -70,25 +72,15 @@ impl Provider for Polygon {
         let subject = request.to_string();
         let malformed = |detail: String| self.http.error(Failure::Malformed, &subject, &detail);
         let mut rows = Rows::default();
-        let mut fetched =
-            Fetched { bars: Vec::new(), adjusted: true, allowance: None, requests: 0, unreadable_rows: Vec::new() };
-        let mut asked = HashSet::new();
-        let mut next = Some(self.http.url(&aggregates_path(request), &AGGREGATES_QUERY));
-        while let Some(url) = next {
-            if fetched.requests == MAX_PAGES || !asked.insert(url.clone()) {
-                return Err(malformed(format!("its pages do not end ({} were read)", fetched.requests)));
-            }
-            let answer = self.http.get(url, &subject).await?;
+        let mut adjusted = None;
+        let mut pages = Pages::from(self.http.url(&aggregates_path(request), &AGGREGATES_QUERY));
+        while let Some(answer) = pages.next(&self.http, &subject).await? {
             let page = Page::read(&answer.body, &request.symbol).map_err(&malformed)?;
+            if *adjusted.get_or_insert(page.adjusted) != page.adjusted {
+                return Err(malformed("only some of its pages are adjusted for splits".to_owned()));
+            }
             rows.read(page.rows, &COLUMNS);
-            fetched.requests += 1;
-            fetched.allowance = answer.allowance;
-            fetched.adjusted &= page.adjusted;
-            next = page
-                .next
-                .map(|link| self.http.follow(link).ok_or_else(|| malformed(NO_LINK.to_owned())))
-                .transpose()?;
-            progress(if next.is_none() { 100 } else { percent(&rows, request.slice) });
+            progress(if pages.next.is_none() { 100 } else { percent(&rows, request.slice) });
         }
         if let Some(ruin) = rows.ruin() {
             return Err(malformed(ruin));
@@ -97,7 +89,14 @@ impl Provider for Polygon {
         if request.timeframe != asked_timeframe(request.timeframe) {
             rows.coarsen(asked_timeframe(request.timeframe), request);
         }
-        Ok(Fetched { bars: rows.bars, unreadable_rows: rows.notes, ..fetched })
+        Ok(Fetched {
+            bars: rows.bars,
+            adjusted: adjusted.unwrap_or(false),
+            answered_at: pages.answered_at.unwrap_or_default(),
+            allowance: pages.allowance,
+            requests: pages.read,
+            unreadable_rows: rows.notes,
+        })
     }
 
     async fn knows(&self, symbol: &Symbol) -> Result<Option<Listing>, ProviderError> {
@@ -111,11 +110,64 @@ impl Provider for Polygon {
             Err(error) => Err(error),
         }
     }
+
+    /// A pair is never split.
+    async fn splits(&self, symbol: &Symbol) -> Result<Option<Vec<Split>>, ProviderError> {
+        if symbol.asset_class() != AssetClass::Equity {
+            return Ok(Some(Vec::new()));
+        }
+        let subject = format!("The splits of {symbol}");
+        let query = [("ticker", symbol.as_str()), ("limit", SPLITS_LIMIT)];
+        let mut pages = Pages::from(self.http.url("/v3/reference/splits", &query));
+        let mut splits = Vec::new();
+        while let Some(answer) = pages.next(&self.http, &subject).await? {
+            let page = splits_of(&answer.body, symbol);
+            splits.extend(page.map_err(|detail| self.http.error(Failure::Malformed, &subject, &detail))?);
+        }
+        Ok(Some(splits))
+    }
 }
 
-const AGGREGATES_QUERY: [(&str, &str); 3] = [("adjusted", "true"), ("sort", "asc"), ("limit", PAGE_LIMIT)];
+/// A chain of answers, each with a link to the next.
+struct Pages {
+    next: Option<Url>,
+    asked: HashSet<Url>,
+    read: u32,
+    allowance: Option<Allowance>,
+    /// Of the first.
+    answered_at: Option<Timestamp>,
+}
 
-const NO_LINK: &str = "its link to the next page can't be read";
+impl From<Url> for Pages {
+    fn from(first: Url) -> Self {
+        Self { next: Some(first), asked: HashSet::new(), read: 0, allowance: None, answered_at: None }
+    }
+}
+
+impl Pages {
+    async fn next(&mut self, http: &Http, subject: &str) -> Result<Option<Answer>, ProviderError> {
+        let Some(url) = self.next.take() else { return Ok(None) };
+        let malformed = |detail: &str| http.error(Failure::Malformed, subject, detail);
+        if self.read == MAX_PAGES || !self.asked.insert(url.clone()) {
+            return Err(malformed(&format!("its pages do not end ({} were read)", self.read)));
+        }
+        let answer = http.get(url, subject).await?;
+        let link = answer.body["next_url"].as_str();
+        let link =
+            link.map(|link| http.follow(link).ok_or_else(|| malformed("its link to the next page can't be read")));
+        self.next = link.transpose()?;
+        self.read += 1;
+        self.allowance = answer.allowance;
+        self.answered_at.get_or_insert(answer.at);
+        Ok(Some(answer))
+    }
+}
+
+/// Bars are stored as traded.
+const AGGREGATES_QUERY: [(&str, &str); 3] = [("adjusted", "false"), ("sort", "asc"), ("limit", PAGE_LIMIT)];
+
+/// Splits that a page may have; the most that is allowed.
+const SPLITS_LIMIT: &str = "1000";
 
 /// The last millisecond counts as asked for.
 fn aggregates_path(request: &FetchRequest) -> String {
@@ -154,8 +206,8 @@ fn percent(rows: &Rows, slice: TimeRange) -> u8 {
 
 struct Page<'a> {
     rows: &'a [Value],
+    /// Where it does not say, as it was asked for.
     adjusted: bool,
-    next: Option<&'a str>,
 }
 
 impl<'a> Page<'a> {
@@ -175,8 +227,26 @@ impl<'a> Page<'a> {
         if rows.is_empty() && body["resultsCount"].as_u64().is_some_and(|count| count > 0) {
             return Err(format!("it counts {} bars and sends none", body["resultsCount"]));
         }
-        Ok(Self { rows, adjusted: body["adjusted"].as_bool().unwrap_or(true), next: body["next_url"].as_str() })
+        Ok(Self { rows, adjusted: body["adjusted"].as_bool().unwrap_or(false) })
     }
+}
+
+/// The splits of the symbol on one page.
+fn splits_of(body: &Value, symbol: &Symbol) -> Result<Vec<Split>, String> {
+    let rows = body["results"].as_array().ok_or_else(|| not(body, "results", "an array"))?;
+    rows.iter().filter(|row| row["ticker"].as_str() == Some(symbol.as_str())).map(split).collect()
+}
+
+/// The new shares trade from the day on that is told.
+fn split(row: &Value) -> Result<Split, String> {
+    let day = row["execution_date"].as_str().and_then(|day| day.parse().ok());
+    let day = day.ok_or_else(|| not(row, "execution_date", "a date"))?;
+    let shares = |name| number(row, Key(name)).ok().filter(|shares| *shares > 0.0);
+    Ok(Split {
+        at: Calendar::Xnys.day_start(day),
+        from: shares("split_from").ok_or_else(|| not(row, "split_from", "a number of shares"))?,
+        to: shares("split_to").ok_or_else(|| not(row, "split_to", "a number of shares"))?,
+    })
 }
 
 /// `NOT_AUTHORIZED` means that the plan lacks it; a wrong key is an `ERROR` with status 401.

@@ -12,18 +12,42 @@ use super::{FetchRequest, MAX_NOTES};
 /// How much of a value a note quotes, in characters.
 const MAX_VALUE_CHARS: usize = 40;
 
-/// What a provider calls the parts of a bar.
+/// Where a part of a bar is in its row.
+#[derive(Clone, Copy)]
+pub(super) enum Column {
+    /// In an object, by its key.
+    Key(&'static str),
+    /// In an array, by its place; the name is for messages.
+    At(usize, &'static str),
+}
+
+impl Column {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Key(name) | Self::At(_, name) => name,
+        }
+    }
+
+    fn of(self, row: &Value) -> Option<&Value> {
+        match self {
+            Self::Key(key) => row.get(key),
+            Self::At(place, _) => row.get(place),
+        }
+    }
+}
+
+/// Where a provider puts the parts of a bar.
 pub(super) struct Columns {
     pub time: fn(&Value) -> Result<Timestamp, String>,
-    pub open: &'static str,
-    pub high: &'static str,
-    pub low: &'static str,
-    pub close: &'static str,
-    pub volume: &'static str,
-    /// Left out of a bar where the provider does not tell it, or tells nonsense.
-    pub vwap: &'static str,
-    /// Like `vwap`.
-    pub trades: &'static str,
+    pub open: Column,
+    pub high: Column,
+    pub low: Column,
+    pub close: Column,
+    pub volume: Column,
+    /// `None` where the provider does not tell it, or tells nonsense.
+    pub vwap: fn(&Value) -> Option<f64>,
+    /// Left out of a bar as `vwap` is.
+    pub trades: Column,
 }
 
 /// What has been read so far.
@@ -60,6 +84,11 @@ impl Rows {
         let first = self.notes.first()?;
         (self.bars.is_empty() && self.lost > 0)
             .then(|| format!("none of its {} rows can be read as a bar ({first})", self.seen))
+    }
+
+    /// Leaves the bars in which something was traded.
+    pub(super) fn drop_untraded(&mut self) {
+        self.bars.retain(|bar| bar.volume > 0.0);
     }
 
     /// Leaves the bars that begin inside the slice: providers widen a range to whole windows of theirs.
@@ -103,7 +132,7 @@ impl Rows {
 
 fn read_bar(row: &Value, columns: &Columns) -> Result<Bar, String> {
     let ts = (columns.time)(row)?;
-    let number = |name| number(row, name).map_err(|reason| format!("{reason}, at {ts}"));
+    let number = |column| number(row, column).map_err(|reason| format!("{reason}, at {ts}"));
     Ok(Bar {
         ts,
         open: number(columns.open)?,
@@ -111,8 +140,8 @@ fn read_bar(row: &Value, columns: &Columns) -> Result<Bar, String> {
         low: number(columns.low)?,
         close: number(columns.close)?,
         volume: number(columns.volume)?,
-        vwap: row[columns.vwap].as_f64(),
-        trades: row[columns.trades].as_u64().and_then(|trades| u32::try_from(trades).ok()),
+        vwap: (columns.vwap)(row),
+        trades: integer(row, columns.trades).ok().and_then(|trades| u32::try_from(trades).ok()),
     })
 }
 
@@ -125,19 +154,28 @@ fn times_around(rows: &[Value], i: usize, columns: &Columns) -> Vec<Timestamp> {
     }
 }
 
-/// The number of that name.
-pub(super) fn number(row: &Value, name: &str) -> Result<f64, String> {
-    row[name].as_f64().ok_or_else(|| not(row, name, "a number"))
+/// The number there, which may be written as text.
+pub(super) fn number(row: &Value, column: Column) -> Result<f64, String> {
+    let number = match column.of(row) {
+        Some(Value::String(text)) => text.parse().ok().filter(|number: &f64| number.is_finite()),
+        other => other.and_then(Value::as_f64),
+    };
+    number.ok_or_else(|| not_at(row, column, "a number"))
 }
 
-/// The whole number of that name.
-pub(super) fn integer(row: &Value, name: &str) -> Result<i64, String> {
-    row[name].as_i64().ok_or_else(|| not(row, name, "a whole number"))
+/// The whole number there.
+pub(super) fn integer(row: &Value, column: Column) -> Result<i64, String> {
+    column.of(row).and_then(Value::as_i64).ok_or_else(|| not_at(row, column, "a whole number"))
 }
 
 /// That the value of that name is not what it should be.
-pub(super) fn not(row: &Value, name: &str, kind: &str) -> String {
-    match row.get(name) {
+pub(super) fn not(row: &Value, name: &'static str, kind: &str) -> String {
+    not_at(row, Column::Key(name), kind)
+}
+
+fn not_at(row: &Value, column: Column, kind: &str) -> String {
+    let name = column.name();
+    match column.of(row) {
         Some(value) => {
             format!("{name} is {}, not {kind}", value.to_string().chars().take(MAX_VALUE_CHARS).collect::<String>())
         }
@@ -151,18 +189,19 @@ mod tests {
     use tidemark_market::TimeRange;
     use tidemark_market::time::{HOUR, MINUTE};
 
+    use super::Column::{At, Key};
     use super::*;
 
     const OPEN: Timestamp = Timestamp(1_710_338_400_000);
     const COLUMNS: Columns = Columns {
-        time: |row| integer(row, "t").map(Timestamp),
-        open: "o",
-        high: "h",
-        low: "l",
-        close: "c",
-        volume: "v",
-        vwap: "vw",
-        trades: "n",
+        time: |row| integer(row, Key("t")).map(Timestamp),
+        open: Key("o"),
+        high: Key("h"),
+        low: Key("l"),
+        close: Key("c"),
+        volume: Key("v"),
+        vwap: |row| number(row, Key("vw")).ok(),
+        trades: Key("n"),
     };
 
     fn row(quarter: i64) -> Value {
@@ -212,6 +251,37 @@ mod tests {
         read.read(&vec![bad; 200], &COLUMNS);
         assert!(read.ruin().unwrap().starts_with("none of its 201 rows can be read as a bar (row 1: c is"));
         assert_eq!(read.notes.len(), MAX_NOTES);
+    }
+
+    #[test]
+    fn rows_may_be_arrays_and_their_numbers_texts() {
+        let columns = Columns {
+            time: |row| integer(row, At(0, "time")).map(Timestamp),
+            open: At(1, "open"),
+            high: At(2, "high"),
+            low: At(3, "low"),
+            close: At(4, "close"),
+            volume: At(5, "volume"),
+            vwap: |_| None,
+            trades: At(6, "trades"),
+        };
+        let mut read = Rows::default();
+        let rows = json!([
+            [OPEN.0, "10.50", "11", "9", "10", "3.25000000", 7],
+            [OPEN.0, "10.50", "inf", "9", "10", "3", 7],
+            [OPEN.0, "10.50", "11", "9"],
+            [OPEN.0.to_string(), "10.50", "11", "9", "10", "3"],
+        ]);
+        read.read(rows.as_array().unwrap(), &columns);
+        assert_eq!(read.bars, [Bar { trades: Some(7), ..Bar::new(OPEN, 10.5, 11.0, 9.0, 10.0, 3.25) }]);
+        assert_eq!(
+            read.notes,
+            [
+                "row 2: high is \"inf\", not a number, at 2024-03-13T14:00:00Z",
+                "row 3: close is missing, at 2024-03-13T14:00:00Z",
+                "row 4: time is \"1710338400000\", not a whole number",
+            ]
+        );
     }
 
     #[test]

@@ -4,10 +4,11 @@
 //! ones read here; there is no interval above 15 minutes, so m30, h1 and h4 are built from quarter hours; an empty
 //! answer is `null` or the text `"null"`, and no proof of no trades: whoever calls asks once more; one row comes as an
 //! object instead of an array; `price` is not the close; a share class is written with a slash; the default form is
-//! XML, and errors may be plain text. Minutes go back 20 days and quarter hours 40; beyond that answers are empty.
+//! XML, and errors may be plain text. Minutes go back 20 days and longer intervals 40, with extended hours 10 and 18;
+//! beyond that answers are empty. Bars are as traded.
 
 use async_trait::async_trait;
-use chrono::NaiveDateTime;
+use chrono::{Days, NaiveDateTime};
 use serde_json::Value;
 use tidemark_market::calendar::{new_york_to_utc, utc_to_new_york};
 use tidemark_market::time::{MINUTE, SECOND};
@@ -15,7 +16,8 @@ use tidemark_market::{AssetClass, Calendar, Symbol, TimeRange, Timeframe, Timest
 
 use super::error::{Failure, ProviderError};
 use super::http::{Complaint, Http, HttpSettings, SettingsError};
-use super::rows::{Columns, Rows, integer, not};
+use super::rows::Column::Key;
+use super::rows::{Columns, Rows, integer, not, number};
 use super::{FetchRequest, Fetched, Listing, Provider};
 
 /// The adapter.
@@ -45,6 +47,18 @@ impl Provider for Tradier {
 
     fn supports(&self, symbol: &Symbol, _timeframe: Timeframe) -> bool {
         symbol.asset_class() == AssetClass::Equity
+    }
+
+    /// Days at the exchange, of which today is not counted.
+    fn reach(&self, calendar: Calendar, timeframe: Timeframe, now: Timestamp) -> Option<Timestamp> {
+        let days = match (timeframe, session_filter(calendar)) {
+            (Timeframe::D1 | Timeframe::W1, _) => return None,
+            (Timeframe::M1, "all") => 10,
+            (Timeframe::M1, _) => 20,
+            (_, "all") => 18,
+            _ => 40,
+        };
+        Some(calendar.day_start(calendar.local_date(now)?.checked_sub_days(Days::new(days))?))
     }
 
     async fn fetch(
@@ -80,6 +94,7 @@ impl Provider for Tradier {
         Ok(Fetched {
             bars: rows.bars,
             adjusted: false,
+            answered_at: answer.at,
             allowance: answer.allowance,
             requests: 1,
             unreadable_rows: rows.notes,
@@ -134,7 +149,9 @@ impl Ask {
             path: "/v1/markets/timesales",
             query: query(request, interval, minute(start)?, minute(end.plus(MINUTE - 1))?),
             list: ["series", "data"],
-            columns: columns(|row| integer(row, "timestamp").map(|seconds| Timestamp(seconds.saturating_mul(SECOND)))),
+            columns: columns(|row| {
+                integer(row, Key("timestamp")).map(|seconds| Timestamp(seconds.saturating_mul(SECOND)))
+            }),
             timeframe,
         })
     }
@@ -153,26 +170,30 @@ impl Ask {
 }
 
 fn query(request: &FetchRequest, interval: &str, start: String, end: String) -> Vec<(&'static str, String)> {
-    let session_filter = if request.calendar == Calendar::XnysExtended { "all" } else { "open" };
     vec![
         ("symbol", spelled(&request.symbol)),
         ("interval", interval.to_owned()),
         ("start", start),
         ("end", end),
-        ("session_filter", session_filter.to_owned()),
+        ("session_filter", session_filter(request.calendar).to_owned()),
     ]
+}
+
+/// Which hours a series of that calendar has.
+fn session_filter(calendar: Calendar) -> &'static str {
+    if calendar == Calendar::XnysExtended { "all" } else { "open" }
 }
 
 const fn columns(time: fn(&Value) -> Result<Timestamp, String>) -> Columns {
     Columns {
         time,
-        open: "open",
-        high: "high",
-        low: "low",
-        close: "close",
-        volume: "volume",
-        vwap: "vwap",
-        trades: "trades",
+        open: Key("open"),
+        high: Key("high"),
+        low: Key("low"),
+        close: Key("close"),
+        volume: Key("volume"),
+        vwap: |row| number(row, Key("vwap")).ok(),
+        trades: Key("trades"),
     }
 }
 
@@ -189,7 +210,7 @@ fn spelled(symbol: &Symbol) -> String {
 }
 
 /// The rows at `body[outer][inner]`: an array, one object, or none where `body[outer]` is `null` or `"null"`.
-fn list<'a>(body: &'a Value, [outer, inner]: [&str; 2]) -> Result<&'a [Value], String> {
+fn list<'a>(body: &'a Value, [outer, inner]: [&'static str; 2]) -> Result<&'a [Value], String> {
     let rows = match body.get(outer) {
         Some(Value::Null) => return Ok(&[]),
         Some(Value::String(text)) if text == "null" => return Ok(&[]),

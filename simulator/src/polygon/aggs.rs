@@ -1,11 +1,12 @@
 //! The body of bars, as Polygon writes it: pages by base bars, floats in Go's shortest form, keys in the recorded order.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 
-use tidemark_market::{Bar, Symbol, TimeRange, Timestamp};
+use tidemark_market::splits::{Adjust, Basis, adjusted};
+use tidemark_market::{Bar, Hours, Symbol, TimeRange, Timestamp};
 
-use crate::generator::{Hours, Wanted};
+use crate::generator::Wanted;
+use crate::polygon::{is_known, write_cursor};
 use crate::serve::Rows;
 use crate::state::Shared;
 use crate::window::Window;
@@ -40,7 +41,7 @@ struct Page {
 }
 
 pub(crate) fn answer(shared: &Shared, ask: &Ask, rows: Rows) -> String {
-    let page = if ask.ticker == ask.symbol.as_str() && shared.knows(&ask.symbol) {
+    let page = if is_known(shared, &ask.ticker, &ask.symbol) {
         page(shared, ask)
     } else {
         Page { bars: Vec::new(), base_count: 0, next: None }
@@ -49,7 +50,7 @@ pub(crate) fn answer(shared: &Shared, ask: &Ask, rows: Rows) -> String {
     if ask.descending {
         bars.reverse();
     }
-    let next = next.filter(|_| rows != Rows::None);
+    let next = next.filter(|next| rows.go_on(*next, ask.descending));
     let bars = rows.of(bars);
     let base_count = if bars.is_empty() { 0 } else { base_count };
     write_body(ask, &bars, base_count, next, &shared.request_id())
@@ -58,20 +59,32 @@ pub(crate) fn answer(shared: &Shared, ask: &Ask, rows: Rows) -> String {
 /// Reads base bars from the snapped range up to the limit. The window that the limit cuts is left to the next page,
 /// unless it is the only one: then it is answered whole, so that every page gets ahead.
 fn page(shared: &Shared, ask: &Ask) -> Page {
-    let calendar = ask.symbol.calendar(tidemark_market::Hours::Regular);
+    let calendar = ask.symbol.calendar(Hours::Regular);
     let around = |at| ask.window.around(calendar, at);
     let (Some(first), Some(last)) = (around(ask.range.start), around(ask.last)) else {
         return Page { bars: Vec::new(), base_count: 0, next: None };
     };
     let range = TimeRange { start: first.start, end: last.end };
     let wanted = Wanted { limit: ask.limit, newest_first: ask.descending };
-    let base = shared.source.base(&ask.symbol, ask.window, range, shared.now(), Hours::Extended, wanted);
+    let mut base = shared.source.base(&ask.symbol, ask.window, range, shared.now(), Hours::Extended, wanted);
+    if ask.adjusted {
+        adjust(shared, &ask.symbol, &mut base);
+    }
     if base.len() <= ask.limit {
         return Page { bars: ask.window.group(&base, calendar), base_count: base.len(), next: None };
     }
     let (read, next) =
         if ask.descending { cut_descending(&base, ask.limit, around) } else { cut_ascending(&base, ask.limit, around) };
     Page { bars: ask.window.group(read, calendar), base_count: read.len().min(ask.limit), next }
+}
+
+/// In today's shares. What is recorded or generated is as traded.
+fn adjust(shared: &Shared, symbol: &Symbol, bars: &mut [Bar]) {
+    let now = shared.now();
+    let in_effect: Vec<_> = shared.source.splits(symbol).iter().filter(|split| split.at <= now).copied().collect();
+    for bar in bars.iter_mut().filter(|_| !in_effect.is_empty()) {
+        *bar = adjusted(*bar, Basis::AsTraded, &in_effect, Adjust::Splits);
+    }
 }
 
 fn cut_ascending(
@@ -166,22 +179,9 @@ fn next_url(ask: &Ask, next: Timestamp) -> String {
     let (from, to) = if ask.descending { (&ask.from, &next) } else { (&next, &ask.to) };
     let sort = if ask.descending { "desc" } else { "asc" };
     let carried = format!("adjusted={}&limit={}&sort={sort}", ask.adjusted, ask.limit);
-    let cursor: String = carried.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let cursor = write_cursor(&carried);
     let Ask { host, ticker, .. } = ask;
     format!("http://{host}/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}?cursor={cursor}")
-}
-
-/// What a cursor carries.
-pub(crate) fn read_cursor(cursor: &str) -> Result<HashMap<String, String>, String> {
-    let wrong = || "The cursor is not one of ours".to_owned();
-    let bytes = cursor
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect::<Option<Vec<u8>>>()
-        .ok_or_else(wrong)?;
-    let text = String::from_utf8(bytes).map_err(|_| wrong())?;
-    Ok(text.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
 }
 
 #[cfg(test)]

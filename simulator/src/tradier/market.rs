@@ -10,14 +10,13 @@ use chrono::{Datelike, NaiveDate};
 use serde_json::{Map, Value, json};
 use tidemark_market::calendar::utc_to_new_york;
 use tidemark_market::time::DAY;
-use tidemark_market::{Calendar, Symbol, TimeRange, Timestamp};
+use tidemark_market::{Calendar, Hours, Symbol, TimeRange, Timestamp};
 
 use crate::days::{TradingDay, positions, trading_days};
-use crate::generator::Hours;
 use crate::serve::{Call, Incoming, Provider, serve};
 use crate::state::Shared;
 use crate::tradier::{accepted, listed, plain_text, wants_json};
-use crate::window::{Window, midnight};
+use crate::window::Window;
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
@@ -160,8 +159,8 @@ fn clock_at(now: Timestamp) -> Value {
     let date = Calendar::Xnys.local_date(now);
     let description = match (phase, date.and_then(|date| Calendar::Xnys.session_on(date)), date) {
         (Phase::Open, Some(session), Some(date)) => {
-            let from = wall_time(midnight(Calendar::Xnys, date), session.open);
-            let to = wall_time(midnight(Calendar::Xnys, date), session.close);
+            let from = wall_time(Calendar::Xnys.day_start(date), session.open);
+            let to = wall_time(Calendar::Xnys.day_start(date), session.close);
             format!("Market is open from {from} to {to}")
         }
         _ => "Market is closed.".to_owned(),
@@ -203,7 +202,7 @@ async fn calendar(incoming: Incoming) -> Response {
 }
 
 fn calendar_day(date: NaiveDate) -> Value {
-    let midnight = midnight(Calendar::Xnys, date);
+    let midnight = Calendar::Xnys.day_start(date);
     let days = trading_days(Calendar::Xnys);
     match days.binary_search_by_key(&midnight, |day| day.midnight) {
         Err(_) => json!({"date": date.to_string(), "status": "closed", "description": "Market is closed"}),

@@ -19,7 +19,13 @@ async fn settings_change_over_http_and_what_is_left_out_stays() {
     let noon = Some(at(crate::NOON));
     assert_eq!(
         settings,
-        Settings { latency_ms: 0, requests_per_minute: Some(1), unknown_symbols: vec![symbol("GONE")], clock: noon }
+        Settings {
+            latency_ms: 0,
+            requests_per_minute: Some(1),
+            unknown_symbols: vec![symbol("GONE")],
+            clock: noon,
+            history_days: None
+        }
     );
     assert_eq!(get(&simulator, "/v3/reference/tickers/GONE").await.status(), 404);
     assert_eq!(get(&simulator, "/v3/reference/tickers/GONE").await.status(), 429);

@@ -179,3 +179,17 @@ async fn faults_are_set_and_taken_back_over_http() {
     let wrong = client.post(&url).json(&serde_json::json!([{"kind": "earthquake"}])).send().await.unwrap();
     assert!(wrong.status().is_client_error());
 }
+
+#[tokio::test]
+async fn an_answer_may_start_later_or_end_earlier_than_asked() {
+    let simulator = start_at_noon().await;
+    let path = "/v2/aggs/ticker/AAPL/range/1/day/2024-06-03/2024-06-14";
+    let whole = times(&json(&simulator, path).await);
+    simulator.control().add_faults([Fault::once(FaultKind::StartsLater), Fault::once(FaultKind::EndsEarlier)]);
+    assert_eq!(times(&json(&simulator, path).await), whole[5..], "Sunday midnight is the middle");
+    assert_eq!(times(&json(&simulator, path).await), whole[..5]);
+    simulator.control().set_history_days(Some(33));
+    assert_eq!(times(&json(&simulator, path).await), whole[5..], "33 days before 2024-07-10 noon");
+    let days = "/v1/markets/history?symbol=AAPL&start=2024-06-03&end=2024-06-14";
+    assert_eq!(json(&simulator, days).await["history"]["day"].as_array().unwrap().len(), 5);
+}

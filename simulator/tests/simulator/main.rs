@@ -2,10 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
+mod binance;
+mod coinbase;
 mod control;
 mod faults;
+mod kraken;
 mod polygon;
 mod recorded;
+mod splits;
 mod tradier;
 
 use std::path::PathBuf;
@@ -20,7 +24,8 @@ use tidemark_simulator::{Simulator, SimulatorConfig};
 const NOON: &str = "2024-07-10T16:00:00Z";
 
 /// Keeps no connection, since each test has a runtime of its own.
-static CLIENT: LazyLock<Client> = LazyLock::new(|| Client::builder().pool_max_idle_per_host(0).build().unwrap());
+static CLIENT: LazyLock<Client> =
+    LazyLock::new(|| Client::builder().user_agent("test").pool_max_idle_per_host(0).build().unwrap());
 
 async fn start(config: SimulatorConfig) -> Simulator {
     Simulator::start(config).await.unwrap()

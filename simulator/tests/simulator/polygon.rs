@@ -275,3 +275,24 @@ async fn splits_and_market_status_are_answered() {
     }
     assert!(seen.contains("2024-07-10T12:00:00-04:00"));
 }
+
+#[tokio::test]
+async fn currency_pairs_trade_from_sunday_to_friday_evening() {
+    let simulator = start_at_noon().await;
+    let path = |span: &str| format!("/v2/aggs/ticker/C:EURUSD/range/{span}/1719694800000/1720213200000?limit=50000");
+    let hours = times(&json(&simulator, &path("1/hour")).await);
+    // 2024-06-29 to 2024-07-05, a Saturday to a Friday.
+    assert_eq!((hours[0], hours.len()), (at("2024-06-30T21:00:00Z").0, 5 * 24));
+    assert_eq!(*hours.last().unwrap(), at("2024-07-05T20:00:00Z").0);
+    let days = times(&json(&simulator, &path("1/day")).await);
+    let evenings: Vec<String> = days.iter().map(|t| Timestamp(*t).to_string()).collect();
+    assert_eq!(evenings.len(), 5);
+    assert!(evenings.iter().all(|text| text.ends_with("T21:00:00Z")), "{evenings:?}");
+    assert_eq!(times(&json(&simulator, &path("4/hour")).await).len(), 30);
+    assert_eq!(times(&json(&simulator, &path("1/week")).await).len(), 1);
+    let ticker = json(&simulator, "/v3/reference/tickers/C:EURUSD").await;
+    assert_eq!((&ticker["results"]["market"], &ticker["results"]["currency_name"]), (&json!("fx"), &json!("USD")));
+    assert_eq!(json(&simulator, "/v1/marketstatus/now").await["currencies"]["fx"], "open");
+    let unknown = json(&simulator, "/v3/reference/tickers/COINBASE:BTC-USD").await;
+    assert_eq!(unknown["status"], "NOT_FOUND", "a venue's pair is no ticker");
+}

@@ -1,0 +1,141 @@
+//! What the adapters of crypto venues share: one venue's pairs, no key, rows in pages of a fixed number of intervals, and
+//! a newest row that is still under way.
+//!
+//! A row in which nothing was traded is no bar, wherever it comes from: Kraken and Binance fill such intervals with flat
+//! rows of volume 0, Coinbase leaves them out, and a series must not depend on which. That the time is known is for
+//! coverage to say. What had not ended when the venue answered, by the venue's own clock, is left out: it can change.
+
+use reqwest::Url;
+use serde_json::Value;
+use tidemark_market::{Symbol, TimeRange, Timeframe, Timestamp, Venue};
+
+use super::error::{Failure, ProviderError};
+use super::http::Http;
+use super::rows::{Columns, Rows};
+use super::{FetchRequest, Fetched, Listing};
+
+/// How a venue is asked for bars.
+pub(super) struct Candles {
+    pub venue: Venue,
+    /// The longest timeframe it has of which the asked one is made.
+    pub finer: fn(Timeframe) -> Timeframe,
+    /// So many intervals may be asked for at once; all of the slice where `None`.
+    pub page: Option<i64>,
+    /// The request for a pair's bars of a timeframe that begin in a range of whole intervals.
+    pub url: fn(&Http, &str, Timeframe, TimeRange) -> Url,
+    /// The rows of an answer.
+    pub list: fn(&Value) -> Result<&[Value], String>,
+    pub columns: Columns,
+}
+
+impl Candles {
+    pub(super) async fn fetch(
+        &self,
+        http: &Http,
+        request: &FetchRequest,
+        progress: &(dyn Fn(u8) + Send + Sync),
+    ) -> Result<Fetched, ProviderError> {
+        let subject = request.to_string();
+        let malformed = |detail: String| http.error(Failure::Malformed, &subject, &detail);
+        let Some(pair) = pair_at(self.venue, &request.symbol) else {
+            return Err(http.error(Failure::BadRequest, &subject, "it serves pairs of its own alone"));
+        };
+        let finer = (self.finer)(request.timeframe);
+        let (mut rows, mut requests) = (Rows::default(), 0);
+        let (mut allowance, mut answered_at) = (None, None);
+        for page in pages(request.slice, finer, self.page) {
+            let answer = http.get((self.url)(http, pair, finer, page), &subject).await?;
+            rows.read((self.list)(&answer.body).map_err(&malformed)?, &self.columns);
+            requests += 1;
+            allowance = answer.allowance;
+            answered_at.get_or_insert(answer.at);
+            progress(percent(page.end, request.slice));
+        }
+        if let Some(ruin) = rows.ruin() {
+            return Err(malformed(ruin));
+        }
+        rows.drop_untraded();
+        rows.trim(request);
+        if request.timeframe != finer {
+            rows.coarsen(finer, request);
+        }
+        let answered_at = answered_at.unwrap_or_default();
+        rows.bars.retain(|bar| request.calendar.bar_end(request.timeframe, bar.ts) <= answered_at);
+        let (bars, unreadable_rows) = (rows.bars, rows.notes);
+        Ok(Fetched { bars, adjusted: false, answered_at, allowance, requests, unreadable_rows })
+    }
+}
+
+/// The parts of the slice that are asked for one by one.
+fn pages(slice: TimeRange, timeframe: Timeframe, intervals: Option<i64>) -> impl Iterator<Item = TimeRange> {
+    let length = intervals.map_or(i64::MAX, |intervals| intervals * timeframe.millis());
+    let page = move |start: Timestamp| TimeRange::new(start, start.plus(length).min(slice.end));
+    std::iter::successors(page(slice.start), move |last| page(last.end))
+}
+
+fn percent(done: Timestamp, slice: TimeRange) -> u8 {
+    let percent = done.0.saturating_sub(slice.start.0).saturating_mul(100) / slice.millis().max(1);
+    u8::try_from(percent.clamp(0, 100)).unwrap_or(100)
+}
+
+/// The pair, where the symbol is one of `venue`.
+pub(super) fn pair_at(venue: Venue, symbol: &Symbol) -> Option<&str> {
+    symbol.at_venue().filter(|(at, _)| *at == venue).map(|(_, pair)| pair)
+}
+
+/// What a venue says of a pair.
+pub(super) struct Pair<'a> {
+    /// As it writes the pair itself.
+    pub name: &'a str,
+    pub base: &'a str,
+    pub quote: &'a str,
+}
+
+/// Asks whether there is such a pair, under exactly this name. `read` finds it in the answer.
+pub(super) async fn knows(
+    http: &Http,
+    symbol: &Symbol,
+    url: Url,
+    read: fn(&Value) -> Option<Pair<'_>>,
+) -> Result<Option<Listing>, ProviderError> {
+    let Some((venue, name)) = symbol.at_venue() else { return Ok(None) };
+    let subject = format!("The listing of {symbol}");
+    let answer = match http.get(url, &subject).await {
+        Ok(answer) => answer,
+        Err(error) if error.code == Failure::SymbolUnknown.code() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some(pair) = read(&answer.body) else {
+        return Err(http.error(Failure::Malformed, &subject, "its answer describes no pair"));
+    };
+    let is_code = pair.quote.len() == 3 && pair.quote.bytes().all(|byte| byte.is_ascii_alphabetic());
+    Ok((pair.name == name).then(|| Listing {
+        symbol: symbol.clone(),
+        name: Some(format!("{} / {} at {}", pair.base, pair.quote, title(venue))),
+        currency: is_code.then(|| pair.quote.to_ascii_uppercase()),
+    }))
+}
+
+const fn title(venue: Venue) -> &'static str {
+    match venue {
+        Venue::Coinbase => "Coinbase",
+        Venue::Binance => "Binance",
+        Venue::Kraken => "Kraken",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidemark_market::time::MINUTE;
+
+    use super::*;
+
+    #[test]
+    fn pages_make_up_the_slice() {
+        let slice = TimeRange { start: Timestamp(0), end: Timestamp(650 * MINUTE) };
+        let starts = |intervals| pages(slice, Timeframe::M1, intervals).map(|page| page.start.0 / MINUTE).collect();
+        let (paged, whole): (Vec<i64>, Vec<i64>) = (starts(Some(300)), starts(None));
+        assert_eq!((paged, whole), (vec![0, 300, 600], vec![0]));
+        assert_eq!(pages(slice, Timeframe::M1, Some(325)).last().map(|page| page.end), Some(slice.end));
+    }
+}
