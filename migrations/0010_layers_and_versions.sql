@@ -62,9 +62,6 @@ comment on column bar_disagreements.intraday is 'open, high, low, close';
 comment on column bar_disagreements.historical is 'open, high, low, close';
 comment on column bar_disagreements.difference is 'the largest relative difference of the four';
 
--- What was known at a past moment is found among the values that were replaced after it.
-create index ohlc_bar_revisions_replaced on ohlc_bar_revisions (series_id, replaced_at);
-
 -- Writes bars of one series and layer: an equal one is left alone, a changed one keeps its old value in
 -- ohlc_bar_revisions. The caller holds the series' row and moves coverage. `p_at` is when the values are known from;
 -- settled bars that differ from recent ones by more than `p_tolerance`, relative, are recorded.
