@@ -663,3 +663,31 @@ async fn the_simulator_is_read_without_a_bar_lost_at_every_timeframe() {
         assert_eq!(provider.knows(&"ZZZ1".parse().unwrap()).await.unwrap(), None);
     }
 }
+
+#[tokio::test]
+async fn currency_pairs_and_splits_of_the_simulator_are_read() {
+    let at = |text| Timestamp::parse(text).unwrap();
+    let now = at("2024-03-15T22:00:00Z");
+    let split = Split { at: at("2024-03-13T04:00:00Z"), from: 1.0, to: 4.0 };
+    let splits = vec![(symbol("AAPL"), split)];
+    let config = SimulatorConfig { clock: Some(now), splits, ..SimulatorConfig::default() };
+    let simulator = Simulator::start(config).await.unwrap();
+    let polygon = Polygon::new(HttpSettings { max_body_bytes: 10_000_000, ..settings(&simulator.url()) }).unwrap();
+    assert_eq!(polygon.splits(&symbol("AAPL")).await.unwrap(), Some(vec![split]));
+
+    // The clocks of New York were put forward on Sunday 2024-03-10.
+    let window = TimeRange { start: at("2024-03-07T00:00:00Z"), end: now };
+    for timeframe in Timeframe::ALL {
+        let spans = Calendar::Fx.session_spans(timeframe, window, now);
+        let slice = TimeRange { start: spans[0].start, end: spans[spans.len() - 1].end };
+        let asked = FetchRequest { symbol: symbol("C:EURUSD"), timeframe, calendar: Calendar::Fx, slice };
+        let fetched = fetch(&polygon, &asked).await.unwrap();
+        assert!(!fetched.adjusted);
+        let sessions: Spans = spans.into_iter().collect();
+        let checked = validate(fetched.bars, slice, &sessions, timeframe, Calendar::Fx);
+        assert_eq!((checked.quarantined.len(), checked.out_of_session), (0, 0), "{timeframe}");
+        let every = std::iter::successors(Some(slice.start), |ts| Some(Calendar::Fx.bar_end(timeframe, *ts)));
+        let want: Vec<_> = every.take_while(|ts| *ts < slice.end).filter(|ts| sessions.contains(*ts)).collect();
+        assert_eq!(checked.bars.iter().map(|bar| bar.ts).collect::<Vec<_>>(), want, "{timeframe}");
+    }
+}
