@@ -9,10 +9,12 @@ use axum::Router;
 use axum::response::Response;
 use serde_json::Value;
 use tidemark_market::validate::{Validated, validate};
-use tidemark_market::{Bar, Hours, Spans, Symbol, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{Bar, Hours, Spans, Split, Symbol, TimeRange, Timeframe, Timestamp, Venue};
 use tidemark_server::providers::{
-    Allowance, ApiKey, FetchRequest, Fetched, HttpSettings, Polygon, Provider, ProviderError, Tradier,
+    Allowance, ApiKey, Binance, Coinbase, FetchRequest, Fetched, HttpSettings, Kraken, Polygon, Provider,
+    ProviderError, Tradier,
 };
+use tidemark_simulator::{Feed, Simulator, SimulatorConfig};
 use tokio::net::TcpListener;
 
 /// The recorded text; `None`, said aloud, where there are no fixtures.
@@ -59,6 +61,11 @@ async fn polygon(body: &str) -> Polygon {
 
 async fn tradier(body: &str) -> Tradier {
     Tradier::new(serve(200, &[("content-type", "application/json;charset=UTF-8")], body).await).unwrap()
+}
+
+/// Without a key, at a time of the provider's clock.
+async fn venue(date: &str, body: &str) -> HttpSettings {
+    HttpSettings { key: None, ..serve(200, &[("content-type", "application/json"), ("date", date)], body).await }
 }
 
 fn asked(symbol: &str, timeframe: Timeframe, start: &str, end: &str) -> FetchRequest {
@@ -150,6 +157,101 @@ async fn polygon_bodies_of_other_endpoints_are_not_taken_for_bars() {
         let request = asked("AAPL", Timeframe::D1, "2022-04-26T04:00:00Z", "2022-04-27T04:00:00Z");
         assert_eq!(fetch(&polygon(&body).await, &request).await.unwrap_err().code, "provider_malformed", "{path}");
     }
+}
+
+#[tokio::test]
+async fn polygon_splits_of_one_ticker_are_found_among_those_of_others() {
+    let Some(body) = recorded("polygon/clientpy_v3_reference_splits.json") else { return };
+    let polygon = polygon(&body).await;
+    let splits = async |text: &str| polygon.splits(&text.parse().unwrap()).await.unwrap().unwrap();
+    let split = |at: &str, from, to| Split { at: Timestamp::parse(at).unwrap(), from, to };
+    assert_eq!(splits("GOOGL").await, [split("2022-07-18T04:00:00Z", 1.0, 20.0)]);
+    assert_eq!(splits("BRW").await, [split("2022-05-20T04:00:00Z", 2.0, 1.0)], "two shares became one");
+    assert_eq!(splits("CIG.C").await, [split("2022-05-02T04:00:00Z", 3.0, 4.0)]);
+    assert_eq!(splits("AAPL").await, []);
+}
+
+#[tokio::test]
+async fn binance_klines_are_read_with_their_texts_as_numbers() {
+    let Some(body) = recorded("binance/klines_BTCUSDT_1m_2021-10-22.json") else { return };
+    let binance = Binance::new(venue("Fri, 22 Oct 2021 23:30:00 GMT", &body).await).unwrap();
+    let request = asked("BINANCE:BTCUSDT", Timeframe::M1, "2021-10-22T23:00:00Z", "2021-10-23T00:00:00Z");
+    let fetched = fetch(&binance, &request).await.unwrap();
+    let rows: Value = serde_json::from_str(&body).unwrap();
+    let rows = rows.as_array().unwrap();
+    let first = Bar {
+        vwap: Some(1_313_200.013_404_1 / 21.632_72),
+        trades: Some(617),
+        ..Bar::new(Timestamp(1_634_943_780_000), 60_685.22, 60_729.84, 60_670.9, 60_719.27, 21.632_72)
+    };
+    assert_eq!((fetched.bars[0], fetched.bars.len(), fetched.unreadable_rows.len()), (first, rows.len(), 0));
+    let checked = checked(&fetched, &request);
+    assert_eq!((checked.bars.len(), checked.quarantined.len(), checked.out_of_session), (rows.len(), 0, 0));
+
+    let earlier = Binance::new(venue("Fri, 22 Oct 2021 23:05:30 GMT", &body).await).unwrap();
+    let last = fetch(&earlier, &request).await.unwrap().bars.last().map(|bar| bar.ts.to_string());
+    assert_eq!(last.as_deref(), Some("2021-10-22T23:04:00Z"), "the minute under way is left out");
+}
+
+#[tokio::test]
+async fn kraken_rows_without_a_trade_and_the_one_that_is_not_committed_are_no_bars() {
+    let Some(body) = recorded("kraken/ohlc_XBTUSDT_1m.json") else { return };
+    let kraken = Kraken::new(venue("Tue, 11 Nov 2025 00:17:05 GMT", &body).await).unwrap();
+    let request = asked("KRAKEN:XBTUSDT", Timeframe::M1, "2025-11-10T12:00:00Z", "2025-11-11T01:00:00Z");
+    let fetched = fetch(&kraken, &request).await.unwrap();
+    // 721 rows; nothing was traded in 216 of them, among which is the last one, under way.
+    assert_eq!((fetched.bars.len(), fetched.unreadable_rows.len()), (721 - 216, 0));
+    assert!(fetched.bars.iter().all(|bar| bar.volume > 0.0 && bar.trades > Some(0)));
+    let checked = checked(&fetched, &request);
+    assert_eq!((checked.quarantined.len(), checked.out_of_session), (0, 0));
+}
+
+/// The bars of a table with the columns `t,o,h,l,c,v`, in eight decimals, which is all that a venue tells: the tables
+/// were written from floating-point numbers and have their noise.
+fn table(text: &str) -> Vec<Bar> {
+    let eight_decimals = |field: &str| format!("{:.8}", field.parse::<f64>().unwrap()).parse().unwrap();
+    let row = |line: &str| {
+        let number: Vec<f64> = line.split(',').map(eight_decimals).collect();
+        Bar::new(Timestamp(number[0] as i64), number[1], number[2], number[3], number[4], number[5])
+    };
+    text.lines().skip(1).map(row).collect()
+}
+
+#[tokio::test]
+async fn recorded_bars_go_through_a_venues_pages_and_come_out_equal() {
+    for (symbol, timeframe, path) in [
+        ("COINBASE:BTC-USD", Timeframe::M1, "coinbase/minute_BTCUSD_20180404.csv"),
+        ("COINBASE:ETH-USD", Timeframe::M1, "coinbase/minute_ETHUSD_20180405.csv"),
+        ("BINANCE:XRPETH", Timeframe::M5, "binance/freqtrade_XRP_ETH-5m.csv"),
+        ("BINANCE:ETHBTC", Timeframe::M5, "binance/freqtrade_ETH_BTC-5m.csv"),
+    ] {
+        let Some(text) = recorded(path) else { return };
+        let bars = table(&text);
+        let symbol: Symbol = symbol.parse().unwrap();
+        let feeds = vec![Feed { symbol: symbol.clone(), timeframe, bars: bars.clone() }];
+        let simulator = Simulator::start(SimulatorConfig { feeds, ..SimulatorConfig::default() }).await.unwrap();
+        let settings = HttpSettings { base_url: simulator.url(), ..venue("", "").await };
+        let provider: Box<dyn Provider> = match symbol.at_venue() {
+            Some((Venue::Coinbase, _)) => Box::new(Coinbase::new(settings).unwrap()),
+            _ => Box::new(Binance::new(settings).unwrap()),
+        };
+        let slice = TimeRange { start: bars[0].ts, end: bars[bars.len() - 1].ts.plus(timeframe.millis()) };
+        let request = FetchRequest { calendar: symbol.calendar(Hours::Regular), symbol, timeframe, slice };
+        let mut fetched = fetch(&*provider, &request).await.unwrap().bars;
+        fetched.sort_by_key(|bar| bar.ts);
+        let plain = fetched.iter().map(|bar| Bar { vwap: None, trades: None, ..*bar }).collect::<Vec<_>>();
+        assert_eq!(plain, bars, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn candles_of_coinbases_other_api_are_not_taken_for_bars() {
+    let Some(body) = recorded("coinbase/advanced_candles_BTC-USD_1h.json") else { return };
+    let coinbase = Coinbase::new(venue("Thu, 04 Apr 2024 02:00:00 GMT", &body).await).unwrap();
+    let request = asked("COINBASE:BTC-USD", Timeframe::H1, "2024-04-04T00:00:00Z", "2024-04-04T02:00:00Z");
+    let error = fetch(&coinbase, &request).await.unwrap_err();
+    assert_eq!(error.code, "provider_malformed");
+    assert!(error.message.contains("its answer is no list of candles"), "{error}");
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub enum FaultKind {
     Unauthorized,
     /// Status 403: the plan does not include the data. At Binance 451: the country is not served.
     Plan,
-    /// Status 200 without the bars of the first half of the time asked for.
+    /// Status 200 without the bars of the first half of the time asked for; of a page, of the time from its start on.
     StartsLater,
     /// Status 200 without the bars of the second half of the time asked for, and without a next page.
     EndsEarlier,

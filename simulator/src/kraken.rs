@@ -52,13 +52,14 @@ fn listed(shared: &Shared, pair: &str) -> Option<Symbol> {
 async fn ohlc(incoming: Incoming) -> Response {
     let minutes = incoming.parameter("interval").map_or(Ok(1), str::parse);
     let interval = minutes.ok().filter(|minutes| INTERVALS.contains(minutes)).map(Interval::minutes);
-    let since = incoming.parameter("since").and_then(|text| text.parse().ok()).map_or(0, |since: i64| since);
-    let since = Timestamp(since.saturating_mul(SECOND));
+    let since = incoming.parameter("since").and_then(|text| text.parse::<i64>().ok());
+    let since = since.map(|seconds| Timestamp(seconds.saturating_mul(SECOND)));
     let pair = incoming.parameter("pair").unwrap_or_default().to_owned();
     let symbol = venue::symbol_at(Venue::Kraken, &pair);
     let asked = interval.and_then(|interval| {
         let newest = newest(interval, interval.start(incoming.shared.now()).plus(interval.length));
-        Some((interval, TimeRange::new(newest.start.max(since.plus(1)), newest.end)?))
+        let start = since.map_or(newest.start, |since| since.plus(1));
+        Some((interval, TimeRange::new(start, newest.end)?))
     });
     let minutes = incoming.parameter("interval").unwrap_or_default();
     let call = venue::bars_call(&incoming, Provider::Kraken, symbol.as_ref(), asked, minutes);
@@ -70,7 +71,7 @@ async fn ohlc(incoming: Incoming) -> Response {
                 venue::with_flat_rows(shared, &symbol, interval, newest(interval, history.end))
             });
             let committed = bars.iter().rev().map(|bar| bar.ts).find(|ts| ts.plus(interval.length) <= shared.now());
-            bars.retain(|bar| since < bar.ts);
+            bars.retain(|bar| since.is_none_or(|since| since < bar.ts));
             let rows: Value = rows.of(bars).iter().map(row).collect();
             let last = committed.unwrap_or_default().0 / SECOND;
             venue::json(StatusCode::OK, &json!({"error": [], "result": {own_name(&pair): rows, "last": last}}))

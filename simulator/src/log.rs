@@ -51,7 +51,7 @@ pub struct RequestLog {
     pub dropped: u64,
     /// The greatest number of requests that were in flight at once at one provider for one point in time of one symbol
     /// and timeframe. 1 means that nothing was fetched twice at once. A later page of a paging does not meet the page
-    /// before, which has ended by then.
+    /// before, which has ended by then. Of a request to Kraken, which names no end, the start alone counts.
     pub max_concurrent_overlap: usize,
 }
 
@@ -105,7 +105,7 @@ impl Log {
             status: None,
             fault: None,
         });
-        if let Some(range) = call.range {
+        if let Some(range) = call.range.map(|range| told_apart(call.provider, range)) {
             let (symbol, timeframe) = (call.symbol.clone(), call.timeframe.clone());
             state.in_flight.push(Flight { id, provider: call.provider, symbol, timeframe, range });
             state.max_concurrent_overlap = state.max_concurrent_overlap.max(state.overlap_of_newest());
@@ -129,6 +129,12 @@ impl Log {
         state.dropped = 0;
         state.max_concurrent_overlap = 0;
     }
+}
+
+/// What of a request must not be asked for twice at once. One to Kraken has no end, so that any two overlap: they are
+/// told apart by where they begin.
+fn told_apart(provider: Provider, range: TimeRange) -> TimeRange {
+    if provider == Provider::Kraken { TimeRange { end: range.start.plus(1), ..range } } else { range }
 }
 
 impl State {

@@ -1,4 +1,7 @@
-//! Both adapters over real HTTP, against small servers that misbehave on demand.
+//! The adapters over real HTTP, against small servers that misbehave on demand; `venues` has what is particular to those
+//! without a key.
+
+mod venues;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -100,6 +103,10 @@ fn settings(base_url: &str) -> HttpSettings {
         total_timeout: Duration::from_secs(20),
         max_body_bytes: 100_000,
     }
+}
+
+fn keyless(base_url: &str) -> HttpSettings {
+    HttpSettings { key: None, ..settings(base_url) }
 }
 
 fn adapters(base_url: &str) -> [Box<dyn Provider>; 2] {
@@ -279,6 +286,54 @@ async fn polygon_four_hour_bars_lie_on_our_grid() {
 }
 
 #[tokio::test]
+async fn polygon_bars_are_as_traded_unless_the_answer_says_otherwise() {
+    for (adjusted, want) in [(json!(true), true), (json!(false), false), (json!(null), false)] {
+        let mut body = aggregates(&[aggregate(0)], None);
+        body["adjusted"] = adjusted;
+        let stub = Stub::start(move |_, _| reply(&body)).await;
+        let polygon = Polygon::new(settings(&stub.base_url)).unwrap();
+        assert_eq!(fetch(&polygon, &request("AAPL", Timeframe::M1, 10)).await.unwrap().adjusted, want);
+    }
+    let stub = Stub::start(|n, _| {
+        let mut body = aggregates(&[aggregate(0)], (n == 1).then_some("/v2/aggs/next"));
+        body["adjusted"] = json!(n == 1);
+        reply(&body)
+    })
+    .await;
+    assert_eq!(error_of(&Polygon::new(settings(&stub.base_url)).unwrap()).await.code, "provider_malformed");
+}
+
+#[tokio::test]
+async fn polygon_splits_are_read_over_all_pages_and_lie_at_the_start_of_the_exchanges_day() {
+    let split = |day: &str, from: f64, to: f64, ticker: &str| json!({"execution_date": day, "split_from": from, "split_to": to, "ticker": ticker});
+    let stub = Stub::start(move |n, _| {
+        reply(&match n {
+            1 => json!({"status": "OK", "next_url": "https://elsewhere.example/v3/reference/splits?cursor=2",
+                        "results": [split("2020-08-31", 1.0, 4.0, "AAPL"), split("2020-08-31", 1.0, 5.0, "TSLA")]}),
+            _ => json!({"status": "OK", "results": [split("2014-06-09", 1.0, 7.0, "AAPL")]}),
+        })
+    })
+    .await;
+    let polygon = Polygon::new(settings(&stub.base_url)).unwrap();
+    let splits = polygon.splits(&symbol("AAPL")).await.unwrap().unwrap();
+    let at = |text| Timestamp::parse(text).unwrap();
+    let want = [("2020-08-31T04:00:00Z", 4.0), ("2014-06-09T04:00:00Z", 7.0)];
+    assert_eq!(splits, want.map(|(day, to)| Split { at: at(day), from: 1.0, to }));
+    assert_eq!(stub.uris(), ["/v3/reference/splits?ticker=AAPL&limit=1000", "/v3/reference/splits?cursor=2"]);
+    assert_eq!(polygon.splits(&symbol("X:BTCUSD")).await.unwrap(), Some(Vec::new()));
+    assert_eq!(stub.uris().len(), 2, "a pair is never split");
+
+    for row in [split("soon", 1.0, 4.0, "AAPL"), split("2020-08-31", 0.0, 4.0, "AAPL"), json!({"ticker": "AAPL"})] {
+        let stub = Stub::start(move |_, _| reply(&json!({"status": "OK", "results": [row]}))).await;
+        let error = Polygon::new(settings(&stub.base_url)).unwrap().splits(&symbol("AAPL")).await.unwrap_err();
+        assert_eq!(error.code, "provider_malformed");
+        assert!(error.message.starts_with("The splits of AAPL could not be fetched"), "{error}");
+    }
+    let tradier = Tradier::new(settings(&stub.base_url)).unwrap();
+    assert_eq!(tradier.splits(&symbol("AAPL")).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn polygon_tells_what_it_lists() {
     let stub = Stub::start(|_, uri| match uri {
         "/v3/reference/tickers/X:BTCUSD" => reply(&json!({"status": "OK", "results": {"ticker": "X:BTCUSD",
@@ -394,6 +449,18 @@ async fn tradier_days_and_weeks_begin_where_ours_do() {
         let range = format!("symbol=AAPL&interval={interval}&start=2024-03-10&end=2024-03-16&");
         assert!(stub.uris()[0].starts_with(&format!("/v1/markets/history?{range}")), "{:?}", stub.uris());
     }
+}
+
+#[tokio::test]
+async fn tradier_reaches_back_so_many_days_at_the_exchange() {
+    let tradier = Tradier::new(settings("http://127.0.0.1:9")).unwrap();
+    let reach = |calendar, timeframe| tradier.reach(calendar, timeframe, START).map(|at| at.to_string());
+    let day = |text: &str| Some(format!("{text}:00:00Z"));
+    assert_eq!(reach(Calendar::Xnys, Timeframe::M1), day("2024-02-22T05"));
+    assert_eq!(reach(Calendar::XnysExtended, Timeframe::M1), day("2024-03-03T05"));
+    assert_eq!(reach(Calendar::Xnys, Timeframe::H4), day("2024-02-02T05"));
+    assert_eq!(reach(Calendar::XnysExtended, Timeframe::M5), day("2024-02-24T05"));
+    assert_eq!(reach(Calendar::Xnys, Timeframe::D1), None);
 }
 
 #[tokio::test]
@@ -594,5 +661,33 @@ async fn the_simulator_is_read_without_a_bar_lost_at_every_timeframe() {
     for provider in adapters(base_url) {
         assert!(provider.knows(&"BRK.B".parse().unwrap()).await.unwrap().is_some());
         assert_eq!(provider.knows(&"ZZZ1".parse().unwrap()).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn currency_pairs_and_splits_of_the_simulator_are_read() {
+    let at = |text| Timestamp::parse(text).unwrap();
+    let now = at("2024-03-15T22:00:00Z");
+    let split = Split { at: at("2024-03-13T04:00:00Z"), from: 1.0, to: 4.0 };
+    let splits = vec![(symbol("AAPL"), split)];
+    let config = SimulatorConfig { clock: Some(now), splits, ..SimulatorConfig::default() };
+    let simulator = Simulator::start(config).await.unwrap();
+    let polygon = Polygon::new(HttpSettings { max_body_bytes: 10_000_000, ..settings(&simulator.url()) }).unwrap();
+    assert_eq!(polygon.splits(&symbol("AAPL")).await.unwrap(), Some(vec![split]));
+
+    // The clocks of New York were put forward on Sunday 2024-03-10.
+    let window = TimeRange { start: at("2024-03-07T00:00:00Z"), end: now };
+    for timeframe in Timeframe::ALL {
+        let spans = Calendar::Fx.session_spans(timeframe, window, now);
+        let slice = TimeRange { start: spans[0].start, end: spans[spans.len() - 1].end };
+        let asked = FetchRequest { symbol: symbol("C:EURUSD"), timeframe, calendar: Calendar::Fx, slice };
+        let fetched = fetch(&polygon, &asked).await.unwrap();
+        assert!(!fetched.adjusted);
+        let sessions: Spans = spans.into_iter().collect();
+        let checked = validate(fetched.bars, slice, &sessions, timeframe, Calendar::Fx);
+        assert_eq!((checked.quarantined.len(), checked.out_of_session), (0, 0), "{timeframe}");
+        let every = std::iter::successors(Some(slice.start), |ts| Some(Calendar::Fx.bar_end(timeframe, *ts)));
+        let want: Vec<_> = every.take_while(|ts| *ts < slice.end).filter(|ts| sessions.contains(*ts)).collect();
+        assert_eq!(checked.bars.iter().map(|bar| bar.ts).collect::<Vec<_>>(), want, "{timeframe}");
     }
 }

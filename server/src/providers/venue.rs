@@ -126,16 +126,25 @@ const fn title(venue: Venue) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use tidemark_market::time::MINUTE;
 
     use super::*;
 
-    #[test]
-    fn pages_make_up_the_slice() {
-        let slice = TimeRange { start: Timestamp(0), end: Timestamp(650 * MINUTE) };
-        let starts = |intervals| pages(slice, Timeframe::M1, intervals).map(|page| page.start.0 / MINUTE).collect();
-        let (paged, whole): (Vec<i64>, Vec<i64>) = (starts(Some(300)), starts(None));
-        assert_eq!((paged, whole), (vec![0, 300, 600], vec![0]));
-        assert_eq!(pages(slice, Timeframe::M1, Some(325)).last().map(|page| page.end), Some(slice.end));
+    proptest! {
+        #[test]
+        fn pages_make_up_the_slice_and_none_is_too_long(
+            start in 0..1_000_000_i64,
+            count in 1..2_000_i64,
+            intervals in proptest::option::of(1..1_100_i64),
+        ) {
+            let slice = TimeRange { start: Timestamp(start * MINUTE), end: Timestamp((start + count) * MINUTE) };
+            let pages: Vec<_> = pages(slice, Timeframe::M1, intervals).collect();
+            prop_assert_eq!((pages[0].start, pages[pages.len() - 1].end), (slice.start, slice.end));
+            prop_assert!(pages.windows(2).all(|pair| pair[0].end == pair[1].start));
+            let longest = intervals.unwrap_or(count) * MINUTE;
+            prop_assert!(pages.iter().all(|page| page.start < page.end && page.millis() <= longest));
+            prop_assert_eq!(i64::try_from(pages.len()).unwrap(), (count * MINUTE + longest - 1) / longest);
+        }
     }
 }
