@@ -292,6 +292,40 @@ async fn one_empty_answer_is_asked_again_and_two_are_believed(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn a_provider_that_silently_starts_later_does_not_cover_what_it_left_out(pool: PgPool) {
+    use tidemark_simulator::{Fault, FaultKind};
+    let simulator = simulator().await;
+    let server = TestServer::start(&pool, &simulator.url()).await;
+    server.hydrate("AAPL", "d1", 120).await;
+    server.at_rest("AAPL", "d1").await;
+    let whole = server.bars("AAPL", "d1", 120).await;
+    run(&pool, "truncate ohlc_bars_v2, coverage_status, job_runs").await;
+
+    for (kind, times) in [(FaultKind::StartsLater, 1), (FaultKind::EndsEarlier, 1), (FaultKind::StartsLater, 2)] {
+        simulator.control().add_faults([Fault { times: Some(times), ..Fault::new(kind) }]);
+        server.hydrate("AAPL", "d1", 120).await;
+        let done = server.at_rest("AAPL", "d1").await;
+        assert_eq!(done["failed"], 0, "{done}");
+        let bars = server.bars("AAPL", "d1", 120).await;
+        assert_eq!(bars["gaps"], json!([]));
+        if times == 1 {
+            assert_eq!(bars["bars"], whole["bars"], "{kind:?}: what was left out was asked for again");
+            assert_eq!(bars["holes"], json!([]));
+        } else {
+            let hole = &bars["holes"][0];
+            assert_eq!(
+                (&hole["reason"], &hole["checks"]),
+                (&json!("empty"), &json!(2)),
+                "{kind:?}: said twice, believed"
+            );
+            assert_eq!(hole["range"]["start"], whole["bars"][0]["ts"]);
+        }
+        run(&pool, "truncate ohlc_bars_v2, coverage_status, coverage_reasons, job_runs").await;
+    }
+    server.stop().await;
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn what_failed_is_not_asked_for_by_itself_before_its_time(pool: PgPool) {
     use tidemark_simulator::{Fault, FaultKind};
     let simulator = simulator().await;
