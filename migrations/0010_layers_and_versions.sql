@@ -143,25 +143,31 @@ begin
 end
 $$;
 
--- Books what an answer for `p_asked` tells of a series' layer: `p_covered` is known, `p_doubted` was answered without bars
--- and counts as covered once it is believed. True where coverage or what is said of it changed.
+-- Books what an answer for `p_asked` tells of a series' layer: `p_covered` is known, `p_doubted` was answered without bars,
+-- and what of it is `p_believed` counts as covered. Time that was checked and is not believed yet may be asked for again
+-- two minutes later. True where coverage or what is said of it changed.
 create function book_coverage(
     p_series integer, p_layer bar_layer, p_revision bigint, p_asked tstzrange, p_covered tstzmultirange, p_doubted tstzmultirange,
-    p_is_believed boolean, p_provider text, p_added bigint, p_first timestamptz, p_last timestamptz
+    p_believed tstzmultirange, p_provider text, p_added bigint, p_first timestamptz, p_last timestamptz
 ) returns boolean language plpgsql as $$
 declare
     v_covered tstzmultirange;
     v_now     tstzmultirange;
     v_doubted tstzmultirange;
+    v_young   tstzmultirange;
 begin
     insert into coverage_status (series_id, layer) values (p_series, p_layer) on conflict do nothing;
     select c.covered into strict v_covered from coverage_status c
     where c.series_id = p_series and c.layer = p_layer for update;
     v_doubted := p_doubted - v_covered;
-    v_now := v_covered + p_covered + case when p_is_believed then v_doubted else '{}' end;
+    v_young := v_doubted - p_believed;
+    v_now := v_covered + p_covered + (v_doubted - v_young);
 
-    if not isempty(v_doubted) then
-        perform set_reason(p_series, p_layer, v_doubted, 'empty', null, p_provider, null, null);
+    if not isempty(v_doubted - v_young) then
+        perform set_reason(p_series, p_layer, v_doubted - v_young, 'empty', null, p_provider, null, null);
+    end if;
+    if not isempty(v_young) then
+        perform set_reason(p_series, p_layer, v_young, 'empty', now() + interval '2 minutes', p_provider, null, null);
     end if;
     perform clear_reasons(p_series, p_layer, tstzmultirange(p_asked) - p_doubted);
     update coverage_status c
@@ -174,13 +180,13 @@ end
 $$;
 
 -- Ending a run. Names run, attempt and worker, and changes nothing for a worker that has lost its lease: then no row
--- comes back.
+-- comes back. What is younger than `p_young` is never believed to be empty: providers may be late.
 drop function finish_run;
 create function finish_run(
     p_run bigint, p_attempt smallint, p_worker text, p_provider text, p_adjusted boolean, p_tolerance double precision,
     p_ts timestamptz[], p_open double precision[], p_high double precision[], p_low double precision[],
     p_close double precision[], p_volume double precision[], p_vwap double precision[], p_trades integer[],
-    p_quarantined jsonb, p_covered tstzmultirange, p_doubted tstzmultirange, p_recheck_in interval
+    p_quarantined jsonb, p_covered tstzmultirange, p_doubted tstzmultirange, p_recheck_in interval, p_young interval
 ) returns table (written integer, revision bigint) language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -189,12 +195,14 @@ declare
     v_written  integer;
     v_added    integer;
     v_grew     boolean;
+    v_believed tstzmultirange;
 begin
     select * into v_run from job_runs
     where id = p_run and attempt = p_attempt and lease_owner = p_worker and status = 'running' for update;
     if not found then
         return;
     end if;
+    v_believed := case when v_run.is_recheck then p_doubted * tstzmultirange(tstzrange(null, now() - p_young)) else '{}' end;
     select s.revision + 1 into strict v_revision from series s where s.id = v_run.series_id for update;
 
     select w.written, w.added into strict v_written, v_added
@@ -206,7 +214,7 @@ begin
     from jsonb_array_elements(p_quarantined) as q;
 
     v_grew := book_coverage(
-        v_run.series_id, v_run.layer, v_revision, v_run.slice, p_covered, p_doubted, v_run.is_recheck, p_provider, v_added,
+        v_run.series_id, v_run.layer, v_revision, v_run.slice, p_covered, p_doubted, v_believed, p_provider, v_added,
         (select min(ts) from unnest(p_ts) as ts), (select max(ts) from unnest(p_ts) as ts)
     );
     if v_grew or v_written > 0 then

@@ -12,6 +12,10 @@ use crate::time::{TimeRange, Timestamp};
 /// A pause inside a session is doubted only where it is longer than this part of the session too.
 const INNER_PART: i64 = 8;
 
+/// Time younger than this is never believed to be empty, in milliseconds: delayed plans are 15 minutes behind, and a
+/// provider's clock may be wrong.
+pub const YOUNG_MILLIS: u64 = 30 * 60 * 1_000;
+
 /// What an answer tells of the time it was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Booking {
@@ -19,6 +23,18 @@ pub struct Booking {
     pub covered: Spans,
     /// Bars may have traded, and none came.
     pub doubted: Spans,
+}
+
+impl Booking {
+    /// Takes out what of the doubted time lies before `at`.
+    #[must_use]
+    pub fn take_before(&mut self, at: Timestamp) -> Spans {
+        let Some(hull) = self.doubted.hull() else { return Spans::empty() };
+        let Some(before) = TimeRange::new(hull.start, at) else { return Spans::empty() };
+        let taken = self.doubted.clip(before);
+        self.doubted = self.doubted.subtract(&taken);
+        taken
+    }
 }
 
 /// Why time without bars is without bars. The name of each is its stable code.

@@ -326,6 +326,29 @@ async fn a_provider_that_silently_starts_later_does_not_cover_what_it_left_out(p
 }
 
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn the_newest_bars_of_a_late_provider_are_not_believed_to_be_empty(pool: PgPool) {
+    use tidemark_simulator::{Fault, FaultKind};
+    let simulator = simulator().await;
+    let server = TestServer::start(&pool, &simulator.url()).await;
+    simulator.control().add_faults([Fault::new(FaultKind::Empty)]);
+    server.hydrate("X:BTCUSD", "m1", 1).await;
+    server.at_rest("X:BTCUSD", "m1").await;
+    let late = server.bars("X:BTCUSD", "m1", 1).await;
+    let gaps = late["gaps"].as_array().unwrap();
+    let age = |gap: &Value| chrono::Utc::now().timestamp_millis() - gap["start"].as_i64().unwrap();
+    assert!(!gaps.is_empty() && gaps.iter().all(|gap| age(gap) < 45 * 60_000), "{gaps:?}");
+    assert_eq!(server.hydrate("X:BTCUSD", "m1", 1).await["queued"], 0, "it is not asked for again at once");
+
+    simulator.control().clear_faults();
+    run(&pool, "update coverage_reasons set ask_again_at = now() where ask_again_at is not null").await;
+    server.hydrate("X:BTCUSD", "m1", 1).await;
+    server.at_rest("X:BTCUSD", "m1").await;
+    let bars = server.bars("X:BTCUSD", "m1", 1).await;
+    assert!(!bars["bars"].as_array().unwrap().is_empty());
+    server.stop().await;
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn what_failed_is_not_asked_for_by_itself_before_its_time(pool: PgPool) {
     use tidemark_simulator::{Fault, FaultKind};
     let simulator = simulator().await;

@@ -13,7 +13,7 @@ use tidemark_market::time::{HOUR, MINUTE};
 use tidemark_market::validate::{Defect, Validated};
 use tidemark_market::{Adjust, Bar, Layer, Spans, TimeRange, Timestamp};
 use tidemark_server::db::bars::Reading;
-use tidemark_server::db::queue::{self, ClaimedRun, LayerBounds, Retry, Wish};
+use tidemark_server::db::queue::{self, Answer, ClaimedRun, LayerBounds, Retry, Wish};
 use tidemark_server::db::{self, progress};
 use tidemark_server::providers::Listing;
 
@@ -55,13 +55,17 @@ fn answer(bars: &[(i64, f64)]) -> Validated {
     Validated { bars: bars.collect(), ..Validated::default() }
 }
 
+fn brought<'a>(validated: &'a Validated, booking: &'a Booking) -> Answer<'a> {
+    Answer { adjusted: false, validated, unreadable: &[], booking }
+}
+
 /// The answer left nothing out.
 fn whole(run: &ClaimedRun) -> Booking {
     Booking { covered: vec![run.slice].into(), doubted: Spans::empty() }
 }
 
 async fn finish(pool: &PgPool, run: &ClaimedRun, worker: &str, bars: &[(i64, f64)]) -> Option<u32> {
-    queue::finish(pool, run, worker, false, &answer(bars), &whole(run), Duration::ZERO).await.unwrap()
+    queue::finish(pool, run, worker, &brought(&answer(bars), &whole(run)), Duration::ZERO).await.unwrap()
 }
 
 async fn count(pool: &PgPool, what: &'static str) -> i64 {
@@ -201,7 +205,7 @@ async fn what_is_refused_is_kept_with_its_reason(pool: PgPool) {
     let bad = Bar::new(OPEN, f64::NAN, 1.0, 1.0, 1.0, 1.0);
     let validated = Validated { quarantined: vec![(bad, Defect::NotFinite)], ..answer(&[(1, 1.0)]) };
     assert_eq!(
-        queue::finish(&pool, &run, "a", false, &validated, &whole(&run), Duration::ZERO).await.unwrap(),
+        queue::finish(&pool, &run, "a", &brought(&validated, &whole(&run)), Duration::ZERO).await.unwrap(),
         Some(1)
     );
     let kept = "select count(*) from ohlc_bar_quarantine q join job_runs r on r.id = q.run_id and r.rows_quarantined = 1 where q.reason = 'not_finite'";

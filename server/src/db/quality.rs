@@ -57,7 +57,7 @@ pub async fn booked(pool: &PgPool, series: &SeriesKey, window: TimeRange) -> Res
 
 async fn newest_quarantined(pool: &PgPool, series_id: i32) -> Result<Vec<QuarantinedBar>, Error> {
     let rows = sqlx::query!(
-        "select bar ->> 'ts' as ts, reason, provider, created_at
+        "select coalesce(bar ->> 'ts', bar ->> 'row') as ts, reason, provider, created_at
          from ohlc_bar_quarantine where series_id = $1 order by id desc limit $2",
         series_id,
         i64::try_from(LISTED).unwrap_or(i64::MAX)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::types::{PgInterval, PgRange};
 use tidemark_app::backend::SeriesKey;
-use tidemark_market::coverage::{Booking, Reason};
+use tidemark_market::coverage::{Booking, Reason, YOUNG_MILLIS};
 use tidemark_market::layer::DISAGREEMENT_TOLERANCE;
 use tidemark_market::slicing::PlannedSlice;
 use tidemark_market::validate::Validated;
@@ -204,6 +204,19 @@ pub async fn renew(
     Ok(kept.fetch_one(pool).await?)
 }
 
+/// What a run brought.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    /// Whether prices are in later shares than those of their time.
+    pub adjusted: bool,
+    /// Its bars, and those that fail.
+    pub validated: &'a Validated,
+    /// Rows that are no bar, each with the reason.
+    pub unreadable: &'a [String],
+    /// What it tells of the time asked for.
+    pub booking: &'a Booking,
+}
+
 /// Writes the bars, books what they cover and ends the run in one transaction; the number of bars written, or `None`
 /// where the lease is lost. Doubted time is asked for once more in `recheck_in`.
 ///
@@ -213,16 +226,15 @@ pub async fn finish(
     pool: &PgPool,
     run: &ClaimedRun,
     worker: &str,
-    adjusted: bool,
-    validated: &Validated,
-    booking: &Booking,
+    answer: &Answer<'_>,
     recheck_in: Duration,
 ) -> Result<Option<u32>, Error> {
+    let Answer { adjusted, validated, booking, .. } = *answer;
     let bars = &validated.bars;
     let written = sqlx::query_scalar!(
         r#"select written as "written!"
            from finish_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-                           $16::text::tstzmultirange, $17::text::tstzmultirange, $18)"#,
+                           $16::text::tstzmultirange, $17::text::tstzmultirange, $18, $19)"#,
         run.id,
         run.attempt,
         worker,
@@ -238,10 +250,11 @@ pub async fn finish(
         &bars.iter().map(|bar| bar.vwap).collect::<Vec<_>>() as &[Option<f64>],
         &bars.iter().map(|bar| bar.trades.and_then(|trades| i32::try_from(trades).ok())).collect::<Vec<_>>()
             as &[Option<i32>],
-        quarantined(validated),
+        quarantined(answer),
         to_multirange(booking.covered.ranges()),
         to_multirange(booking.doubted.ranges()),
-        to_interval(recheck_in)
+        to_interval(recheck_in),
+        to_interval(Duration::from_millis(YOUNG_MILLIS))
     )
     .fetch_optional(pool)
     .await?;
@@ -249,12 +262,13 @@ pub async fn finish(
 }
 
 /// JSON has no NaN, so values are kept as the text Rust prints for them.
-fn quarantined(validated: &Validated) -> Value {
-    let rows = validated.quarantined.iter().map(|(bar, defect)| {
+fn quarantined(answer: &Answer<'_>) -> Value {
+    let bars = answer.validated.quarantined.iter().map(|(bar, defect)| {
         let values = [bar.open, bar.high, bar.low, bar.close, bar.volume].map(|value| value.to_string());
         json!({ "reason": defect.as_str(), "bar": { "ts": bar.ts.to_string(), "ohlcv": values } })
     });
-    rows.collect()
+    let rows = answer.unreadable.iter().map(|note| json!({ "reason": "unreadable", "bar": { "row": note } }));
+    bars.chain(rows).collect()
 }
 
 /// What becomes of a failed try.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::notifier::Notifier;
 use crate::db;
-use crate::db::queue::{ClaimedRun, Retry};
+use crate::db::queue::{Answer, ClaimedRun, Retry};
 use crate::error::Error;
 use crate::providers::{ErrorClass, FetchRequest, Fetched, Provider, ProviderError};
 use crate::registry::Registry;
@@ -77,7 +77,7 @@ impl Workshop {
         metrics::histogram!("tidemark_fetch_seconds", "provider" => run.provider.clone())
             .record(started.elapsed().as_secs_f64());
         match outcome {
-            Outcome::Fetched(Ok(fetched)) => self.finish(run, fetched).await,
+            Outcome::Fetched(Ok(fetched)) => self.finish(run, &*provider, fetched).await,
             Outcome::Fetched(Err(error)) => self.fail(run, &error).await,
             Outcome::LeaseLost => Ok(false),
             Outcome::Stopped => db::queue::release(&self.pool, run, &self.worker).await,
@@ -120,7 +120,7 @@ impl Workshop {
         }
     }
 
-    async fn finish(&self, run: &ClaimedRun, fetched: Fetched) -> Result<bool, Error> {
+    async fn finish(&self, run: &ClaimedRun, provider: &dyn Provider, fetched: Fetched) -> Result<bool, Error> {
         self.book_allowance(run, fetched.allowance.as_ref(), None, "").await;
         let sessions = sessions_in(run);
         let validated = self.sort_out(run, fetched.bars, &sessions.iter().copied().collect());
@@ -130,11 +130,18 @@ impl Workshop {
             tracing::warn!(run = run.id, provider = run.provider, reason, "a row could not be read");
         }
         let times: Vec<Timestamp> = validated.bars.iter().map(|bar| bar.ts).collect();
-        let booking = coverage::book(&times, &sessions, run.series.timeframe.millis());
-        let written =
-            db::queue::finish(&self.pool, run, &self.worker, fetched.adjusted, &validated, &booking, self.first_retry)
-                .await?;
+        let mut booking = coverage::book(&times, &sessions, run.series.timeframe.millis());
+        let reach = provider.reach(run.calendar, run.series.timeframe, fetched.answered_at);
+        let gone = reach.map_or_else(Spans::empty, |reach| booking.take_before(reach));
+        let answer = Answer {
+            adjusted: fetched.adjusted,
+            validated: &validated,
+            unreadable: &fetched.unreadable_rows,
+            booking: &booking,
+        };
+        let written = db::queue::finish(&self.pool, run, &self.worker, &answer, self.first_retry).await?;
         self.count_doubts(run, &booking);
+        self.book_outside(run, &gone).await?;
         if let Some(written) = written {
             self.count_end(run, "success");
             metrics::counter!("tidemark_bars_written_total", "provider" => run.provider.clone())
@@ -142,6 +149,16 @@ impl Workshop {
             tracing::debug!(run = run.id, slice = %run.slice, written, "slice fetched");
         }
         Ok(written.is_some())
+    }
+
+    /// What was within the provider's reach when it was asked for, and no longer when it answered.
+    async fn book_outside(&self, run: &ClaimedRun, gone: &Spans) -> Result<(), Error> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let stretches: Vec<_> = gone.ranges().iter().map(|range| (run.layer, *range)).collect();
+        let message = format!("{} does not keep {} bars that old.", run.provider, run.series.timeframe);
+        db::queue::book_outside(&self.pool, &run.series, &run.provider, &message, &stretches).await
     }
 
     fn count_doubts(&self, run: &ClaimedRun, booking: &Booking) {
