@@ -121,14 +121,14 @@ pub async fn serve(
         .map_err(|source| ServeError::Listen { addr: leptos.site_addr, source })?;
     let opened = Database::open(database).await?;
     let served = match db::connect(&opened.url, database.database_connections).await {
-        Ok(pool) => serve_on(listener, pool, config, leptos, metrics, shutdown).await,
+        Ok(pool) => serve_on(listener, pool, config, leptos, metrics, Clock::System, shutdown).await,
         Err(error) => Err(error.into()),
     };
     opened.close().await;
     served
 }
 
-/// Serves on a listener and a migrated database that are there already.
+/// Serves on a listener and a migrated database that are there already. `clock` tells the time by which is planned.
 ///
 /// # Errors
 /// As [`serve`].
@@ -138,6 +138,7 @@ pub async fn serve_on(
     config: &ServeConfig,
     leptos: LeptosOptions,
     metrics: PrometheusHandle,
+    clock: Clock,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let (registry, demo) = providers(config).await?;
@@ -148,7 +149,7 @@ pub async fn serve_on(
         pool: pool.clone(),
         registry: registry.clone(),
         notifier: notifier.clone(),
-        clock: Clock::System,
+        clock,
         listed: Arc::clone(&listed),
         showcase: ShowcaseCheck::default(),
     });

@@ -8,6 +8,7 @@ use clap::Parser;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use tidemark_server::clock::Clock;
 use tidemark_server::config::{Cli, ServeConfig};
 use tidemark_server::serve::{leptos_options, serve_on};
 use tidemark_simulator::{Simulator, SimulatorConfig};
@@ -64,6 +65,11 @@ impl TestServer {
     }
 
     pub async fn start_with(pool: &PgPool, config: &ServeConfig) -> Self {
+        Self::start_at(pool, config, Clock::System).await
+    }
+
+    /// By another clock than the machine's.
+    pub async fn start_at(pool: &PgPool, config: &ServeConfig, clock: Clock) -> Self {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
@@ -76,7 +82,7 @@ impl TestServer {
         let (config, stop) = (config.clone(), shutdown.clone());
         let running = tokio::spawn(async move {
             let leptos = leptos_options(&config);
-            serve_on(listener, own_pool, &config, leptos, metrics, stop).await.unwrap();
+            serve_on(listener, own_pool, &config, leptos, metrics, clock, stop).await.unwrap();
         });
         Self { url, pool: pool.clone(), shutdown, running }
     }
