@@ -9,7 +9,7 @@ use crate::time::TimeRange;
 use crate::timeframe::Timeframe;
 
 /// Why a bar was not stored. The name of each is its stable code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Defect {
     /// A price or the volume is NaN or infinite.
@@ -80,7 +80,8 @@ pub fn validate(
 }
 
 /// By time; among equal times the greatest volume first, then by prices, so that any order of arrival ends the same.
-fn fullest_first(a: &Bar, b: &Bar) -> std::cmp::Ordering {
+#[must_use]
+pub fn fullest_first(a: &Bar, b: &Bar) -> std::cmp::Ordering {
     a.ts.cmp(&b.ts)
         .then_with(|| b.volume.total_cmp(&a.volume))
         .then_with(|| a.close.total_cmp(&b.close))
@@ -89,7 +90,9 @@ fn fullest_first(a: &Bar, b: &Bar) -> std::cmp::Ordering {
         .then_with(|| a.low.total_cmp(&b.low))
 }
 
-fn defect(bar: &Bar, slice: TimeRange, timeframe: Timeframe, calendar: Calendar) -> Option<Defect> {
+/// What is wrong with a bar by itself: the first reason found.
+#[must_use]
+pub fn defect(bar: &Bar, slice: TimeRange, timeframe: Timeframe, calendar: Calendar) -> Option<Defect> {
     let prices = [bar.open, bar.high, bar.low, bar.close];
     let within = |price: f64| bar.low <= price && price <= bar.high;
     if !prices.iter().all(|price| price.is_finite()) || !bar.volume.is_finite() {

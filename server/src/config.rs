@@ -4,9 +4,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
-use tidemark_market::Venue;
+use chrono_tz::Tz;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use thiserror::Error;
+use tidemark_market::{Adjust, Calendar, Hours, Layer, Symbol, TimeRange, Timeframe, Timestamp, Venue, calendar};
 
+use crate::db::files::Wanted;
+use crate::files::Format;
+use crate::files::export::Target;
+use crate::files::import::ImportRequest;
 use crate::providers::ApiKey;
 
 /// Keeps OHLCV bars complete and charts them.
@@ -34,12 +40,150 @@ pub enum Command {
     Serve,
     /// Do now what the clock does each minute: expired leases and periodic definitions.
     Tick,
+    /// Take bars in from CSV and Parquet files.
+    Import(ImportArgs),
+    /// Write a series' bars to a CSV or Parquet file.
+    Export(ExportArgs),
     /// Run a command with DATABASE_URL set to a private Postgres, which is stopped after it.
     Postgres {
         /// The command and its arguments.
         #[arg(trailing_var_arg = true, required = true)]
         command: Vec<String>,
     },
+}
+
+/// What `import` can be told.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// CSV and Parquet files of one series. Columns are found by their names.
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Whose bars they are, such as AAPL, X:BTCUSD or C:EURUSD.
+    #[arg(long)]
+    pub symbol: Symbol,
+    /// The bars' length, such as m1 or d1. Default: the most frequent step from row to row.
+    #[arg(long)]
+    pub timeframe: Option<Timeframe>,
+    /// The zone of times that name none, such as UTC or America/New_York.
+    #[arg(long, value_parser = read_time_zone)]
+    pub time_zone: Option<Tz>,
+    /// The layer to write to; `auto`: settled bars to historical, newer ones to intraday, and an export's to their own.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub layer: LayerChoice,
+    /// Prices are adjusted for splits up to now. Without it they are as traded.
+    #[arg(long)]
+    pub adjusted: bool,
+    /// Read and check everything and keep nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Keep nothing unless every row is good.
+    #[arg(long)]
+    pub atomic: bool,
+    /// Write rows that are not kept to this CSV file, with the reasons.
+    #[arg(long)]
+    pub rejects: Option<PathBuf>,
+}
+
+/// Which layer an import writes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LayerChoice {
+    /// By each bar's time.
+    Auto,
+    /// Settled bars; newer ones are refused.
+    Historical,
+    /// Bars of recent sessions; older ones are refused.
+    Intraday,
+}
+
+impl ImportArgs {
+    /// The same as the importer takes it.
+    #[must_use]
+    pub fn request(&self) -> ImportRequest {
+        ImportRequest {
+            files: self.files.clone(),
+            symbol: self.symbol.clone(),
+            timeframe: self.timeframe,
+            time_zone: self.time_zone,
+            layer: match self.layer {
+                LayerChoice::Auto => None,
+                LayerChoice::Historical => Some(Layer::Historical),
+                LayerChoice::Intraday => Some(Layer::Intraday),
+            },
+            adjusted: self.adjusted,
+            dry_run: self.dry_run,
+            atomic: self.atomic,
+            rejects: self.rejects.clone(),
+        }
+    }
+}
+
+/// What `export` can be told.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// Whose bars.
+    pub symbol: Symbol,
+    /// Of which length.
+    pub timeframe: Timeframe,
+    /// The first time that is exported: RFC 3339, or a day at the exchange. Default: the first bar.
+    #[arg(long)]
+    pub from: Option<String>,
+    /// The first time that is not exported any more. Default: the last bar.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// Default: what the file's name ends in.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// The file to write; `-` is standard output.
+    #[arg(long, default_value = "-")]
+    pub out: PathBuf,
+    /// As it was known at this time.
+    #[arg(long)]
+    pub as_of: Option<String>,
+    /// Prices as traded, or in today's shares.
+    #[arg(long, value_parser = read_adjust, default_value = "none")]
+    pub adjust: Adjust,
+}
+
+/// A time that can't be read.
+#[derive(Debug, Error)]
+#[error("--{option} {text} is no time. Write it like 2024-03-08T14:30:00Z or 2024-03-08.")]
+pub struct TimeOptionError {
+    option: &'static str,
+    text: String,
+}
+
+impl ExportArgs {
+    /// What of the series is wanted.
+    ///
+    /// # Errors
+    /// Where a time can't be read.
+    pub fn wanted(&self) -> Result<Wanted, TimeOptionError> {
+        let calendar = self.symbol.calendar(Hours::Regular);
+        let read =
+            |option, text: &Option<String>| text.as_deref().map(|text| read_time(option, text, calendar)).transpose();
+        let start = read("from", &self.from)?.unwrap_or(calendar::FIRST);
+        let end = read("to", &self.to)?.unwrap_or(calendar::END);
+        Ok(Wanted { window: TimeRange { start, end }, as_of: read("as-of", &self.as_of)?, adjust: self.adjust })
+    }
+
+    /// Where it is written.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        if self.out.as_os_str() == "-" { Target::Stdout } else { Target::File(self.out.clone()) }
+    }
+}
+
+fn read_time(option: &'static str, text: &str, calendar: Calendar) -> Result<Timestamp, TimeOptionError> {
+    let day = || text.trim().parse().ok().map(|day| calendar.day_start(day));
+    Timestamp::parse(text).or_else(day).ok_or_else(|| TimeOptionError { option, text: text.to_owned() })
+}
+
+fn read_time_zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| "no such time zone; write it like UTC or America/New_York".to_owned())
+}
+
+fn read_adjust(text: &str) -> Result<Adjust, String> {
+    Adjust::parse(text).ok_or_else(|| "use none or splits".to_owned())
 }
 
 /// Which database.

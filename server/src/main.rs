@@ -4,9 +4,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use sqlx::PgPool;
 use thiserror::Error;
+use tidemark_app::backend::SeriesKey;
 use tidemark_server::clock::Clock;
-use tidemark_server::config::{Cli, Command, DatabaseConfig};
+use tidemark_server::config::{Cli, Command, DatabaseConfig, ExportArgs, ImportArgs, TimeOptionError};
+use tidemark_server::files::export::{self, ExportError};
+use tidemark_server::files::import::{self, ImportError, total_size};
+use tidemark_server::files::report::{Outcome, thousands};
 use tidemark_server::overrides::{self, CalendarError};
 use tidemark_server::postgres::{PostgresError, default_data_dir, running_url};
 use tidemark_server::providers::SettingsError;
@@ -38,6 +44,14 @@ enum CommandError {
     Io(#[from] std::io::Error),
     #[error("Metrics can't be counted: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error(transparent)]
+    TimeOption(#[from] TimeOptionError),
+    #[error("Interrupted.")]
+    Interrupted,
     #[error("No server runs on the private Postgres in {0}. Start one with `tidemark serve`, or set DATABASE_URL.")]
     NothingRuns(String),
 }
@@ -59,6 +73,8 @@ async fn run(cli: &Cli) -> Result<ExitCode, CommandError> {
     match &cli.command {
         None | Some(Command::Serve) => run_server(cli).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Tick) => tick(cli).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Import(args)) => import(&cli.database, args).await,
+        Some(Command::Export(args)) => export(&cli.database, args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Postgres { command }) => with_postgres(&cli.database, command).await,
     }
 }
@@ -111,6 +127,76 @@ async fn tick(cli: &Cli) -> Result<(), CommandError> {
         println!("another process is ticking right now; nothing was left to do");
     }
     Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the report is what the command is run for")]
+async fn import(config: &DatabaseConfig, args: &ImportArgs) -> Result<ExitCode, CommandError> {
+    let request = args.request();
+    let progress = progress_bar("{bar:40} {percent:>3} %  {eta} left", Some(total_size(&request.files)));
+    let report = with_pool(config, async |pool| {
+        let (notifier, duty) = notifier(pool.clone());
+        let report = import::import(&pool, &request, Clock::System.now(), &progress).await?;
+        if report.written() > 0 && report.kept == Outcome::GoodRows {
+            notifier.changed(&report.series);
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        duty.run(stop).await;
+        Ok(report)
+    })
+    .await;
+    progress.finish_and_clear();
+    let report = report?;
+    print!("{report}");
+    Ok(if report.is_failure() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Says what was done on standard error, since standard output may be the file.
+#[expect(clippy::print_stderr, reason = "the report is what the command is run for")]
+async fn export(config: &DatabaseConfig, args: &ExportArgs) -> Result<(), CommandError> {
+    let (wanted, target) = (args.wanted()?, args.target());
+    let format = target.format(args.format)?;
+    let series = SeriesKey { symbol: args.symbol.clone(), timeframe: args.timeframe };
+    let progress = progress_bar("{spinner} {human_pos} bars, {per_sec}", None);
+    let exported =
+        with_pool(config, async |pool| Ok(export::export(&pool, &series, &wanted, format, target, &progress).await?))
+            .await;
+    progress.finish_and_clear();
+    eprintln!("{} bars of {} {} were written.", thousands(exported?), series.symbol, series.timeframe);
+    Ok(())
+}
+
+/// On standard error, and only on a terminal.
+fn progress_bar(template: &str, length: Option<u64>) -> ProgressBar {
+    let bar = length.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+    let style = ProgressStyle::with_template(template);
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Works on the database of DATABASE_URL, else on the private one, which is started for so long where no server runs.
+/// Ctrl-C ends the work; what was not committed is undone.
+async fn with_pool<T>(
+    config: &DatabaseConfig,
+    work: impl AsyncFnOnce(PgPool) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let data_dir = config.data_dir.clone().unwrap_or_else(default_data_dir);
+    let running = config.database_url.clone().or_else(|| running_url(&data_dir));
+    let database = Database::open(&DatabaseConfig { database_url: running, ..config.clone() }).await?;
+    let worked = match db::connect(&database.url, 2).await {
+        Ok(pool) => {
+            let worked = tokio::select! {
+                worked = work(pool.clone()) => worked,
+                _ = interrupt.recv() => Err(CommandError::Interrupted),
+                _ = terminate.recv() => Err(CommandError::Interrupted),
+            };
+            pool.close().await;
+            worked
+        }
+        Err(error) => Err(error.into()),
+    };
+    database.close().await;
+    worked
 }
 
 /// Runs the command and answers its exit code.
