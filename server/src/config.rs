@@ -44,6 +44,11 @@ pub enum Command {
     Import(ImportArgs),
     /// Write a series' bars to a CSV or Parquet file.
     Export(ExportArgs),
+    /// Record share splits from a CSV file: symbol, execution_date, split_from, split_to.
+    Splits {
+        /// The file.
+        file: PathBuf,
+    },
     /// Run a command with DATABASE_URL set to a private Postgres, which is stopped after it.
     Postgres {
         /// The command and its arguments.

@@ -1,5 +1,6 @@
 //! The `tidemark` command.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,9 +14,10 @@ use tidemark_server::config::{Cli, Command, DatabaseConfig, ExportArgs, ImportAr
 use tidemark_server::files::export::{self, ExportError};
 use tidemark_server::files::import::{self, ImportError, total_size};
 use tidemark_server::files::report::{Outcome, thousands};
+use tidemark_server::files::splits::{self, SplitsFileError};
 use tidemark_server::overrides::{self, CalendarError};
 use tidemark_server::postgres::{PostgresError, default_data_dir, running_url};
-use tidemark_server::providers::SettingsError;
+use tidemark_server::providers::{Listing, SettingsError};
 use tidemark_server::queue::notifier::notifier;
 use tidemark_server::queue::orchestrator::{self, Ticked};
 use tidemark_server::serve::{Database, ServeError, registry, serve};
@@ -38,6 +40,8 @@ enum CommandError {
     Tick(#[from] tidemark_server::error::Error),
     #[error(transparent)]
     Provider(#[from] SettingsError),
+    #[error(transparent)]
+    Splits(#[from] SplitsFileError),
     #[error(transparent)]
     Calendar(#[from] CalendarError),
     #[error("{0}")]
@@ -75,6 +79,7 @@ async fn run(cli: &Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Tick) => tick(cli).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Import(args)) => import(&cli.database, args).await,
         Some(Command::Export(args)) => export(&cli.database, args).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Splits { file }) => record_splits(&cli.database, file).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Postgres { command }) => with_postgres(&cli.database, command).await,
     }
 }
@@ -149,6 +154,29 @@ async fn import(config: &DatabaseConfig, args: &ImportArgs) -> Result<ExitCode, 
     let report = report?;
     print!("{report}");
     Ok(if report.is_failure() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Records all splits of a file, puts those into effect whose time has come, and says so.
+#[expect(clippy::print_stdout, reason = "what was done is what the command is run for")]
+async fn record_splits(config: &DatabaseConfig, file: &Path) -> Result<(), CommandError> {
+    let splits = splits::read(file)?;
+    with_pool(config, async |pool| {
+        let mut changed = 0;
+        for (symbol, splits) in &splits {
+            let listing = Listing { symbol: symbol.clone(), name: None, currency: None };
+            db::instruments::add(&pool, &listing).await?;
+            changed += db::splits::record(&pool, symbol, splits, "file").await?;
+        }
+        let series = db::splits::apply_due(&pool).await?;
+        let (notifier, duty) = notifier(pool.clone());
+        series.iter().for_each(|series| notifier.changed(series));
+        let stop = CancellationToken::new();
+        stop.cancel();
+        duty.run(stop).await;
+        println!("splits recorded: {changed}; series read otherwise from now on: {}", series.len());
+        Ok(())
+    })
+    .await
 }
 
 /// Says what was done on standard error, since standard output may be the file.

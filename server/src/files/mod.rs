@@ -15,6 +15,7 @@ mod place;
 mod rejects;
 pub mod report;
 mod rows;
+pub mod splits;
 mod times;
 mod window;
 mod writers;
