@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn what_lies_outside_of_the_sessions_is_named_so() {
         let now = at("2024-07-02T15:10:00Z");
-        let mut place = |hours: Hours, time: &str| {
+        let place = |hours: Hours, time: &str| {
             let calendar = if hours == Hours::Regular { Calendar::Xnys } else { Calendar::XnysExtended };
             let mut placer =
                 Placer::new(Rules::at(now, calendar, Timeframe::M1, None), Zone::None, "f".to_owned(), "line");
