@@ -24,7 +24,7 @@ use crate::db;
 use crate::events::EventHub;
 use crate::http::{AppState, router};
 use crate::postgres::{PostgresError, PrivatePostgres, default_data_dir};
-use crate::providers::{ApiKey, Binance, Coinbase, HttpSettings, Kraken, Polygon, Provider, SettingsError, Tradier};
+use crate::providers::{ApiKey, CryptoVenue, HttpSettings, Polygon, Provider, SettingsError, Tradier};
 use crate::queue::dispatcher::DispatcherDuty;
 use crate::queue::listener::ListenerDuty;
 use crate::queue::notifier::notifier;
@@ -296,12 +296,12 @@ fn venues(config: &ServeConfig) -> Result<Vec<Arc<dyn Provider>>, SettingsError>
 }
 
 fn adapter_of(venue: Venue, config: &ServeConfig) -> Result<Arc<dyn Provider>, SettingsError> {
-    let settings = |name, base_url| settings(name, base_url, None, false, config);
-    Ok(match venue {
-        Venue::Coinbase => Arc::new(Coinbase::new(settings("coinbase", &config.coinbase_base_url))?),
-        Venue::Binance => Arc::new(Binance::new(settings("binance", &config.binance_base_url))?),
-        Venue::Kraken => Arc::new(Kraken::new(settings("kraken", &config.kraken_base_url))?),
-    })
+    let (name, base_url) = match venue {
+        Venue::Coinbase => ("coinbase", &config.coinbase_base_url),
+        Venue::Binance => ("binance", &config.binance_base_url),
+        Venue::Kraken => ("kraken", &config.kraken_base_url),
+    };
+    Ok(Arc::new(CryptoVenue::new(venue, settings(name, base_url, None, false, config))?))
 }
 
 fn settings(name: &str, base_url: &str, key: Option<ApiKey>, synthetic: bool, config: &ServeConfig) -> HttpSettings {

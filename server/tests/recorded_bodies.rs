@@ -11,8 +11,7 @@ use serde_json::Value;
 use tidemark_market::validate::{Validated, validate};
 use tidemark_market::{Bar, Hours, Spans, Split, Symbol, TimeRange, Timeframe, Timestamp, Venue};
 use tidemark_server::providers::{
-    Allowance, ApiKey, Binance, Coinbase, FetchRequest, Fetched, HttpSettings, Kraken, Polygon, Provider,
-    ProviderError, Tradier,
+    Allowance, ApiKey, CryptoVenue, FetchRequest, Fetched, HttpSettings, Polygon, Provider, ProviderError, Tradier,
 };
 use tidemark_simulator::{Feed, Simulator, SimulatorConfig};
 use tokio::net::TcpListener;
@@ -174,7 +173,7 @@ async fn polygon_splits_of_one_ticker_are_found_among_those_of_others() {
 #[tokio::test]
 async fn binance_klines_are_read_with_their_texts_as_numbers() {
     let Some(body) = recorded("binance/klines_BTCUSDT_1m_2021-10-22.json") else { return };
-    let binance = Binance::new(venue("Fri, 22 Oct 2021 23:30:00 GMT", &body).await).unwrap();
+    let binance = CryptoVenue::new(Venue::Binance, venue("Fri, 22 Oct 2021 23:30:00 GMT", &body).await).unwrap();
     let request = asked("BINANCE:BTCUSDT", Timeframe::M1, "2021-10-22T23:00:00Z", "2021-10-23T00:00:00Z");
     let fetched = fetch(&binance, &request).await.unwrap();
     let rows: Value = serde_json::from_str(&body).unwrap();
@@ -188,7 +187,7 @@ async fn binance_klines_are_read_with_their_texts_as_numbers() {
     let checked = checked(&fetched, &request);
     assert_eq!((checked.bars.len(), checked.quarantined.len(), checked.out_of_session), (rows.len(), 0, 0));
 
-    let earlier = Binance::new(venue("Fri, 22 Oct 2021 23:05:30 GMT", &body).await).unwrap();
+    let earlier = CryptoVenue::new(Venue::Binance, venue("Fri, 22 Oct 2021 23:05:30 GMT", &body).await).unwrap();
     let last = fetch(&earlier, &request).await.unwrap().bars.last().map(|bar| bar.ts.to_string());
     assert_eq!(last.as_deref(), Some("2021-10-22T23:04:00Z"), "the minute under way is left out");
 }
@@ -196,7 +195,7 @@ async fn binance_klines_are_read_with_their_texts_as_numbers() {
 #[tokio::test]
 async fn kraken_rows_without_a_trade_and_the_one_that_is_not_committed_are_no_bars() {
     let Some(body) = recorded("kraken/ohlc_XBTUSDT_1m.json") else { return };
-    let kraken = Kraken::new(venue("Tue, 11 Nov 2025 00:17:05 GMT", &body).await).unwrap();
+    let kraken = CryptoVenue::new(Venue::Kraken, venue("Tue, 11 Nov 2025 00:17:05 GMT", &body).await).unwrap();
     let request = asked("KRAKEN:XBTUSDT", Timeframe::M1, "2025-11-10T12:00:00Z", "2025-11-11T01:00:00Z");
     let fetched = fetch(&kraken, &request).await.unwrap();
     // 721 rows; nothing was traded in 216 of them, among which is the last one, under way.
@@ -232,8 +231,8 @@ async fn recorded_bars_go_through_a_venues_pages_and_come_out_equal() {
         let simulator = Simulator::start(SimulatorConfig { feeds, ..SimulatorConfig::default() }).await.unwrap();
         let settings = HttpSettings { base_url: simulator.url(), ..venue("", "").await };
         let provider: Box<dyn Provider> = match symbol.at_venue() {
-            Some((Venue::Coinbase, _)) => Box::new(Coinbase::new(settings).unwrap()),
-            _ => Box::new(Binance::new(settings).unwrap()),
+            Some((Venue::Coinbase, _)) => Box::new(CryptoVenue::new(Venue::Coinbase, settings).unwrap()),
+            _ => Box::new(CryptoVenue::new(Venue::Binance, settings).unwrap()),
         };
         let slice = TimeRange { start: bars[0].ts, end: bars[bars.len() - 1].ts.plus(timeframe.millis()) };
         let request = FetchRequest { calendar: symbol.calendar(Hours::Regular), symbol, timeframe, slice };
@@ -247,7 +246,7 @@ async fn recorded_bars_go_through_a_venues_pages_and_come_out_equal() {
 #[tokio::test]
 async fn candles_of_coinbases_other_api_are_not_taken_for_bars() {
     let Some(body) = recorded("coinbase/advanced_candles_BTC-USD_1h.json") else { return };
-    let coinbase = Coinbase::new(venue("Thu, 04 Apr 2024 02:00:00 GMT", &body).await).unwrap();
+    let coinbase = CryptoVenue::new(Venue::Coinbase, venue("Thu, 04 Apr 2024 02:00:00 GMT", &body).await).unwrap();
     let request = asked("COINBASE:BTC-USD", Timeframe::H1, "2024-04-04T00:00:00Z", "2024-04-04T02:00:00Z");
     let error = fetch(&coinbase, &request).await.unwrap_err();
     assert_eq!(error.code, "provider_malformed");

@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use tidemark_app::backend::SeriesKey;
 use tidemark_market::coverage::{Hole, Reason};
-use tidemark_market::splits::{Basis, adjusted};
 use tidemark_market::wire::LayerBars;
 use tidemark_market::{Adjust, Bar, Hours, Layer, Spans, Split, Symbol, TimeRange, Timeframe, Timestamp};
 
+use super::columns::Values;
 use super::series::read_hours;
 use super::{from_pg_range, splits, to_multirange, to_pg_range, to_utc};
 use crate::error::Error;
@@ -281,17 +281,7 @@ struct BarRow {
 
 impl BarRow {
     fn bar(&self, splits: &[Split], adjust: Adjust) -> Bar {
-        let stored = Bar {
-            ts: self.ts.into(),
-            open: self.open,
-            high: self.high,
-            low: self.low,
-            close: self.close,
-            volume: self.volume,
-            vwap: self.vwap,
-            trades: self.trades.and_then(|trades| u32::try_from(trades).ok()),
-        };
-        let basis = self.adjusted_at.map_or(Basis::AsTraded, |at| Basis::AdjustedAt(at.into()));
-        if splits.is_empty() { stored } else { adjusted(stored, basis, splits, adjust) }
+        let Self { ts, open, high, low, close, volume, vwap, trades, adjusted_at, .. } = *self;
+        Values { ts, open, high, low, close, volume, vwap, trades, adjusted_at }.read(splits, adjust)
     }
 }

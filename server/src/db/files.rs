@@ -6,9 +6,9 @@ use futures::{StreamExt, TryStreamExt};
 use sqlx::{PgConnection, PgPool};
 use tidemark_app::backend::SeriesKey;
 use tidemark_market::layer::DISAGREEMENT_TOLERANCE;
-use tidemark_market::splits::{Basis, adjusted};
 use tidemark_market::{Adjust, Bar, Hours, Layer, Spans, Split, TimeRange, Timestamp};
 
+use super::columns::{Columns, Values};
 use super::{splits, to_multirange, to_utc};
 use crate::error::Error;
 
@@ -63,6 +63,7 @@ pub async fn write(
     bars: &[Bar],
     covered: &Spans,
 ) -> Result<Written, Error> {
+    let columns = Columns::from(bars);
     let row = sqlx::query!(
         r#"select written as "written!", added as "added!"
            from import_bars($1, $2::text::bar_layer, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
@@ -72,15 +73,14 @@ pub async fn write(
         FILE_PROVIDER,
         adjusted,
         DISAGREEMENT_TOLERANCE,
-        &bars.iter().map(|bar| to_utc(bar.ts)).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.open).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.high).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.low).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.close).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.volume).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.vwap).collect::<Vec<_>>() as &[Option<f64>],
-        &bars.iter().map(|bar| bar.trades.and_then(|trades| i32::try_from(trades).ok())).collect::<Vec<_>>()
-            as &[Option<i32>],
+        &columns.ts,
+        &columns.open,
+        &columns.high,
+        &columns.low,
+        &columns.close,
+        &columns.volume,
+        &columns.vwap as &[Option<f64>],
+        &columns.trades as &[Option<i32>],
         to_multirange(covered.ranges())
     )
     .fetch_one(transaction)
@@ -185,18 +185,8 @@ struct KeptRow {
 
 impl KeptRow {
     fn kept(self, splits: &[Split], adjust: Adjust) -> Result<Kept, Error> {
-        let stored = Bar {
-            ts: self.ts.into(),
-            open: self.open,
-            high: self.high,
-            low: self.low,
-            close: self.close,
-            volume: self.volume,
-            vwap: self.vwap,
-            trades: self.trades.and_then(|trades| u32::try_from(trades).ok()),
-        };
-        let basis = self.adjusted_at.map_or(Basis::AsTraded, |at| Basis::AdjustedAt(at.into()));
-        let bar = if splits.is_empty() { stored } else { adjusted(stored, basis, splits, adjust) };
+        let KeptRow { ts, open, high, low, close, volume, vwap, trades, adjusted_at, .. } = self;
+        let bar = Values { ts, open, high, low, close, volume, vwap, trades, adjusted_at }.read(splits, adjust);
         let layer = self.layer.parse().map_err(|_| Error::Corrupt { what: "layer", value: self.layer })?;
         Ok(Kept { bar, layer, provider: self.provider })
     }

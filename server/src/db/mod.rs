@@ -5,6 +5,7 @@
 
 pub mod bars;
 pub mod budgets;
+mod columns;
 pub mod files;
 pub mod instruments;
 pub mod periodic;

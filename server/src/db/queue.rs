@@ -13,6 +13,7 @@ use tidemark_market::slicing::PlannedSlice;
 use tidemark_market::validate::Validated;
 use tidemark_market::{Calendar, Layer, TimeRange, Timestamp};
 
+use super::columns::Columns;
 use super::series::read_hours;
 use super::{from_pg_range, to_multirange, to_pg_range, to_utc};
 use crate::error::Error;
@@ -230,7 +231,7 @@ pub async fn finish(
     recheck_in: Duration,
 ) -> Result<Option<u32>, Error> {
     let Answer { adjusted, validated, booking, .. } = *answer;
-    let bars = &validated.bars;
+    let columns = Columns::from(validated.bars.as_slice());
     let written = sqlx::query_scalar!(
         r#"select written as "written!"
            from finish_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
@@ -241,15 +242,14 @@ pub async fn finish(
         run.provider,
         adjusted,
         DISAGREEMENT_TOLERANCE,
-        &bars.iter().map(|bar| to_utc(bar.ts)).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.open).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.high).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.low).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.close).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.volume).collect::<Vec<_>>(),
-        &bars.iter().map(|bar| bar.vwap).collect::<Vec<_>>() as &[Option<f64>],
-        &bars.iter().map(|bar| bar.trades.and_then(|trades| i32::try_from(trades).ok())).collect::<Vec<_>>()
-            as &[Option<i32>],
+        &columns.ts,
+        &columns.open,
+        &columns.high,
+        &columns.low,
+        &columns.close,
+        &columns.volume,
+        &columns.vwap as &[Option<f64>],
+        &columns.trades as &[Option<i32>],
         quarantined(answer),
         to_multirange(booking.covered.ranges()),
         to_multirange(booking.doubted.ranges()),

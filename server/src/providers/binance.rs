@@ -5,20 +5,22 @@
 //! begin on Monday, so ours are built from days; who goes on after a 429 gets 418, both with `Retry-After`; whole
 //! countries, the US among them, get 451.
 
-use async_trait::async_trait;
 use reqwest::Url;
 use serde_json::Value;
-use tidemark_market::{Symbol, TimeRange, Timeframe, Timestamp, Venue};
+use tidemark_market::{TimeRange, Timeframe, Timestamp, Venue};
 
-use super::error::{Failure, ProviderError};
-use super::http::{Complaint, Http, HttpSettings, SettingsError};
+use super::error::Failure;
+use super::http::{Complaint, Http};
 use super::rows::Column::{self, At};
 use super::rows::{Columns, integer, number};
-use super::venue::{self, Candles, Pair};
-use super::{FetchRequest, Fetched, Listing, Provider};
+use super::venue::{Candles, Pair};
 
-const CANDLES: Candles = Candles {
+pub(super) const CANDLES: Candles = Candles {
     venue: Venue::Binance,
+    complaint,
+    pair_url: |http, pair| http.url("/api/v3/exchangeInfo", &[("symbol", pair)]),
+    read_pair,
+    rows_kept: None,
     finer: |timeframe| if matches!(timeframe, Timeframe::W1) { Timeframe::D1 } else { timeframe },
     page: Some(1_000),
     url: klines_url,
@@ -36,50 +38,6 @@ const CANDLES: Candles = Candles {
 };
 
 const VOLUME: Column = At(5, "volume");
-
-/// The adapter.
-pub struct Binance {
-    http: Http,
-}
-
-impl Binance {
-    /// An adapter that asks nothing yet.
-    ///
-    /// # Errors
-    /// Where no request can be made with these settings.
-    pub fn new(settings: HttpSettings) -> Result<Self, SettingsError> {
-        Ok(Self { http: Http::new(settings, complaint)? })
-    }
-}
-
-#[async_trait]
-impl Provider for Binance {
-    fn name(&self) -> &str {
-        self.http.name()
-    }
-
-    fn is_synthetic(&self) -> bool {
-        self.http.is_synthetic()
-    }
-
-    fn supports(&self, symbol: &Symbol, _timeframe: Timeframe) -> bool {
-        venue::pair_at(Venue::Binance, symbol).is_some()
-    }
-
-    async fn fetch(
-        &self,
-        request: &FetchRequest,
-        progress: &(dyn Fn(u8) + Send + Sync),
-    ) -> Result<Fetched, ProviderError> {
-        CANDLES.fetch(&self.http, request, progress).await
-    }
-
-    async fn knows(&self, symbol: &Symbol) -> Result<Option<Listing>, ProviderError> {
-        let Some(pair) = venue::pair_at(Venue::Binance, symbol) else { return Ok(None) };
-        let url = self.http.url("/api/v3/exchangeInfo", &[("symbol", pair)]);
-        venue::knows(&self.http, symbol, url, read_pair).await
-    }
-}
 
 /// It tells what was paid in all.
 fn average(row: &Value) -> Option<f64> {

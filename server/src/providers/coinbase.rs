@@ -5,21 +5,23 @@
 //! told, so the last row's start is asked for; there are no 30 minutes, 4 hours and weeks, which are built from finer
 //! bars; a request must say who asks (`User-Agent`).
 
-use async_trait::async_trait;
 use reqwest::Url;
 use serde_json::Value;
 use tidemark_market::time::SECOND;
-use tidemark_market::{Symbol, TimeRange, Timeframe, Timestamp, Venue};
+use tidemark_market::{TimeRange, Timeframe, Timestamp, Venue};
 
-use super::error::{Failure, ProviderError};
-use super::http::{Complaint, Http, HttpSettings, SettingsError};
+use super::error::Failure;
+use super::http::{Complaint, Http};
 use super::rows::Column::At;
 use super::rows::{Columns, integer};
-use super::venue::{self, Candles, Pair};
-use super::{FetchRequest, Fetched, Listing, Provider};
+use super::venue::{Candles, Pair};
 
-const CANDLES: Candles = Candles {
+pub(super) const CANDLES: Candles = Candles {
     venue: Venue::Coinbase,
+    complaint,
+    pair_url: |http, pair| http.url(&format!("/products/{pair}"), &[]),
+    read_pair,
+    rows_kept: None,
     finer,
     page: Some(300),
     url: candles_url,
@@ -35,50 +37,6 @@ const CANDLES: Candles = Candles {
         trades: At(6, "trades"),
     },
 };
-
-/// The adapter.
-pub struct Coinbase {
-    http: Http,
-}
-
-impl Coinbase {
-    /// An adapter that asks nothing yet.
-    ///
-    /// # Errors
-    /// Where no request can be made with these settings.
-    pub fn new(settings: HttpSettings) -> Result<Self, SettingsError> {
-        Ok(Self { http: Http::new(settings, complaint)? })
-    }
-}
-
-#[async_trait]
-impl Provider for Coinbase {
-    fn name(&self) -> &str {
-        self.http.name()
-    }
-
-    fn is_synthetic(&self) -> bool {
-        self.http.is_synthetic()
-    }
-
-    fn supports(&self, symbol: &Symbol, _timeframe: Timeframe) -> bool {
-        venue::pair_at(Venue::Coinbase, symbol).is_some()
-    }
-
-    async fn fetch(
-        &self,
-        request: &FetchRequest,
-        progress: &(dyn Fn(u8) + Send + Sync),
-    ) -> Result<Fetched, ProviderError> {
-        CANDLES.fetch(&self.http, request, progress).await
-    }
-
-    async fn knows(&self, symbol: &Symbol) -> Result<Option<Listing>, ProviderError> {
-        let Some(pair) = venue::pair_at(Venue::Coinbase, symbol) else { return Ok(None) };
-        let url = self.http.url(&format!("/products/{pair}"), &[]);
-        venue::knows(&self.http, symbol, url, read_pair).await
-    }
-}
 
 const fn finer(timeframe: Timeframe) -> Timeframe {
     match timeframe {

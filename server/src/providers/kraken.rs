@@ -6,21 +6,23 @@
 //! weeks begin on Thursday, so ours are built from days; errors are texts with status 200; an answer names the pair as
 //! Kraken does (`XXBTZUSD`), not as it was asked for.
 
-use async_trait::async_trait;
 use reqwest::Url;
 use serde_json::Value;
 use tidemark_market::time::{MINUTE, SECOND};
-use tidemark_market::{Calendar, Symbol, TimeRange, Timeframe, Timestamp, Venue};
+use tidemark_market::{TimeRange, Timeframe, Timestamp, Venue};
 
-use super::error::{Failure, ProviderError};
-use super::http::{Complaint, Http, HttpSettings, SettingsError};
+use super::error::Failure;
+use super::http::{Complaint, Http};
 use super::rows::Column::At;
 use super::rows::{Columns, integer, number};
-use super::venue::{self, Candles, Pair};
-use super::{FetchRequest, Fetched, Listing, Provider};
+use super::venue::{Candles, Pair};
 
-const CANDLES: Candles = Candles {
+pub(super) const CANDLES: Candles = Candles {
     venue: Venue::Kraken,
+    complaint,
+    pair_url: |http, pair| http.url("/0/public/AssetPairs", &[("pair", pair)]),
+    read_pair,
+    rows_kept: Some(ROWS),
     finer,
     page: None,
     url: ohlc_url,
@@ -39,68 +41,6 @@ const CANDLES: Candles = Candles {
 
 /// How many rows there are, with the one that is not committed.
 const ROWS: i64 = 720;
-
-/// The adapter.
-pub struct Kraken {
-    http: Http,
-}
-
-impl Kraken {
-    /// An adapter that asks nothing yet.
-    ///
-    /// # Errors
-    /// Where no request can be made with these settings.
-    pub fn new(settings: HttpSettings) -> Result<Self, SettingsError> {
-        Ok(Self { http: Http::new(settings, complaint)? })
-    }
-}
-
-#[async_trait]
-impl Provider for Kraken {
-    fn name(&self) -> &str {
-        self.http.name()
-    }
-
-    fn is_synthetic(&self) -> bool {
-        self.http.is_synthetic()
-    }
-
-    fn supports(&self, symbol: &Symbol, _timeframe: Timeframe) -> bool {
-        venue::pair_at(Venue::Kraken, symbol).is_some()
-    }
-
-    /// The newest rows alone, of which the oldest may be gone when the answer is made.
-    fn reach(&self, calendar: Calendar, timeframe: Timeframe, now: Timestamp) -> Option<Timestamp> {
-        Some(reach(calendar, timeframe, now))
-    }
-
-    async fn fetch(
-        &self,
-        request: &FetchRequest,
-        progress: &(dyn Fn(u8) + Send + Sync),
-    ) -> Result<Fetched, ProviderError> {
-        let mut fetched = CANDLES.fetch(&self.http, request, progress).await?;
-        let FetchRequest { calendar, timeframe, .. } = *request;
-        if finer(timeframe) != timeframe {
-            // The first one may lack parts that are no longer there.
-            let reach = reach(calendar, timeframe, fetched.answered_at);
-            fetched.bars.retain(|bar| reach <= bar.ts);
-        }
-        Ok(fetched)
-    }
-
-    async fn knows(&self, symbol: &Symbol) -> Result<Option<Listing>, ProviderError> {
-        let Some(pair) = venue::pair_at(Venue::Kraken, symbol) else { return Ok(None) };
-        let url = self.http.url("/0/public/AssetPairs", &[("pair", pair)]);
-        venue::knows(&self.http, symbol, url, read_pair).await
-    }
-}
-
-fn reach(calendar: Calendar, timeframe: Timeframe, now: Timestamp) -> Timestamp {
-    let finer = finer(timeframe);
-    let oldest = calendar.bar_start(finer, now).plus(-(ROWS - 1) * finer.millis());
-    if calendar.is_on_grid(timeframe, oldest) { oldest } else { calendar.bar_end(timeframe, oldest) }
-}
 
 const fn finer(timeframe: Timeframe) -> Timeframe {
     match timeframe {

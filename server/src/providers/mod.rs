@@ -20,13 +20,11 @@ mod venue;
 use async_trait::async_trait;
 use tidemark_market::{Bar, Calendar, Split, Symbol, TimeRange, Timeframe, Timestamp};
 
-pub use binance::Binance;
-pub use coinbase::Coinbase;
 pub use error::{ErrorClass, ProviderError};
 pub use http::{ApiKey, HttpSettings, SettingsError};
-pub use kraken::Kraken;
 pub use polygon::Polygon;
 pub use tradier::Tradier;
+pub use venue::CryptoVenue;
 
 /// How many notes on unreadable rows an answer keeps.
 pub const MAX_NOTES: usize = 100;

@@ -5,18 +5,27 @@
 //! rows of volume 0, Coinbase leaves them out, and a series must not depend on which. That the time is known is for
 //! coverage to say. What had not ended when the venue answered, by the venue's own clock, is left out: it can change.
 
+use async_trait::async_trait;
 use reqwest::Url;
 use serde_json::Value;
-use tidemark_market::{Symbol, TimeRange, Timeframe, Timestamp, Venue};
+use tidemark_market::{Calendar, Symbol, TimeRange, Timeframe, Timestamp, Venue};
 
 use super::error::{Failure, ProviderError};
-use super::http::Http;
+use super::http::{Complaint, Http, HttpSettings, SettingsError};
 use super::rows::{Columns, Rows};
-use super::{FetchRequest, Fetched, Listing};
+use super::{FetchRequest, Fetched, Listing, Provider, binance, coinbase, kraken};
 
-/// How a venue is asked for bars.
+/// How a venue is asked, and how its answers are read.
 pub(super) struct Candles {
     pub venue: Venue,
+    /// What an error's body says.
+    pub complaint: fn(&Value) -> Option<Complaint>,
+    /// The request for what the venue says of a pair.
+    pub pair_url: fn(&Http, &str) -> Url,
+    /// The pair, where the answer is one.
+    pub read_pair: fn(&Value) -> Option<Pair<'_>>,
+    /// How many of the newest rows it keeps, the one under way included; `None` where it keeps all.
+    pub rows_kept: Option<i64>,
     /// The longest timeframe it has of which the asked one is made.
     pub finer: fn(Timeframe) -> Timeframe,
     /// So many intervals may be asked for at once; all of the slice where `None`.
@@ -28,18 +37,88 @@ pub(super) struct Candles {
     pub columns: Columns,
 }
 
+/// The adapter of a crypto venue that asks for no key.
+pub struct CryptoVenue {
+    candles: &'static Candles,
+    http: Http,
+}
+
+impl CryptoVenue {
+    /// An adapter that asks nothing yet.
+    ///
+    /// # Errors
+    /// Where no request can be made with these settings.
+    pub fn new(venue: Venue, settings: HttpSettings) -> Result<Self, SettingsError> {
+        let candles = match venue {
+            Venue::Coinbase => &coinbase::CANDLES,
+            Venue::Binance => &binance::CANDLES,
+            Venue::Kraken => &kraken::CANDLES,
+        };
+        Ok(Self { candles, http: Http::new(settings, candles.complaint)? })
+    }
+
+    fn pair<'a>(&self, symbol: &'a Symbol) -> Option<&'a str> {
+        symbol.at_venue().filter(|(at, _)| *at == self.candles.venue).map(|(_, pair)| pair)
+    }
+}
+
+#[async_trait]
+impl Provider for CryptoVenue {
+    fn name(&self) -> &str {
+        self.http.name()
+    }
+
+    fn is_synthetic(&self) -> bool {
+        self.http.is_synthetic()
+    }
+
+    fn supports(&self, symbol: &Symbol, _timeframe: Timeframe) -> bool {
+        self.pair(symbol).is_some()
+    }
+
+    /// Of the newest rows, where the venue keeps no others, the oldest may be gone when the answer is made.
+    fn reach(&self, calendar: Calendar, timeframe: Timeframe, now: Timestamp) -> Option<Timestamp> {
+        let finer = (self.candles.finer)(timeframe);
+        let oldest = calendar.bar_start(finer, now).plus(-(self.candles.rows_kept? - 1) * finer.millis());
+        Some(if calendar.is_on_grid(timeframe, oldest) { oldest } else { calendar.bar_end(timeframe, oldest) })
+    }
+
+    async fn fetch(
+        &self,
+        request: &FetchRequest,
+        progress: &(dyn Fn(u8) + Send + Sync),
+    ) -> Result<Fetched, ProviderError> {
+        let FetchRequest { calendar, timeframe, .. } = *request;
+        let Some(pair) = self.pair(&request.symbol) else {
+            let detail = "it serves pairs of its own alone";
+            return Err(self.http.error(Failure::BadRequest, &request.to_string(), detail));
+        };
+        let mut fetched = self.candles.fetch(&self.http, pair, request, progress).await?;
+        if (self.candles.finer)(timeframe) != timeframe
+            && let Some(reach) = self.reach(calendar, timeframe, fetched.answered_at)
+        {
+            // The first one may lack parts that are no longer there.
+            fetched.bars.retain(|bar| reach <= bar.ts);
+        }
+        Ok(fetched)
+    }
+
+    async fn knows(&self, symbol: &Symbol) -> Result<Option<Listing>, ProviderError> {
+        let Some(pair) = self.pair(symbol) else { return Ok(None) };
+        self.candles.look_up(&self.http, symbol, pair).await
+    }
+}
+
 impl Candles {
-    pub(super) async fn fetch(
+    async fn fetch(
         &self,
         http: &Http,
+        pair: &str,
         request: &FetchRequest,
         progress: &(dyn Fn(u8) + Send + Sync),
     ) -> Result<Fetched, ProviderError> {
         let subject = request.to_string();
         let malformed = |detail: String| http.error(Failure::Malformed, &subject, &detail);
-        let Some(pair) = pair_at(self.venue, &request.symbol) else {
-            return Err(http.error(Failure::BadRequest, &subject, "it serves pairs of its own alone"));
-        };
         let finer = (self.finer)(request.timeframe);
         let (mut rows, mut requests) = (Rows::default(), 0);
         let (mut allowance, mut answered_at) = (None, None);
@@ -64,6 +143,25 @@ impl Candles {
         let (bars, unreadable_rows) = (rows.bars, rows.notes);
         Ok(Fetched { bars, adjusted: false, answered_at, allowance, requests, unreadable_rows })
     }
+
+    /// What the venue says of the pair; `None` where there is none under exactly this name.
+    async fn look_up(&self, http: &Http, symbol: &Symbol, name: &str) -> Result<Option<Listing>, ProviderError> {
+        let subject = format!("The listing of {symbol}");
+        let answer = match http.get((self.pair_url)(http, name), &subject).await {
+            Ok(answer) => answer,
+            Err(error) if error.code == Failure::SymbolUnknown.code() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(pair) = (self.read_pair)(&answer.body) else {
+            return Err(http.error(Failure::Malformed, &subject, "its answer describes no pair"));
+        };
+        let is_code = pair.quote.len() == 3 && pair.quote.bytes().all(|byte| byte.is_ascii_alphabetic());
+        Ok((pair.name == name).then(|| Listing {
+            symbol: symbol.clone(),
+            name: Some(format!("{} / {} at {}", pair.base, pair.quote, title(self.venue))),
+            currency: is_code.then(|| pair.quote.to_ascii_uppercase()),
+        }))
+    }
 }
 
 /// The parts of the slice that are asked for one by one.
@@ -78,42 +176,12 @@ fn percent(done: Timestamp, slice: TimeRange) -> u8 {
     u8::try_from(percent.clamp(0, 100)).unwrap_or(100)
 }
 
-/// The pair, where the symbol is one of `venue`.
-pub(super) fn pair_at(venue: Venue, symbol: &Symbol) -> Option<&str> {
-    symbol.at_venue().filter(|(at, _)| *at == venue).map(|(_, pair)| pair)
-}
-
 /// What a venue says of a pair.
 pub(super) struct Pair<'a> {
     /// As it writes the pair itself.
     pub name: &'a str,
     pub base: &'a str,
     pub quote: &'a str,
-}
-
-/// Asks whether there is such a pair, under exactly this name. `read` finds it in the answer.
-pub(super) async fn knows(
-    http: &Http,
-    symbol: &Symbol,
-    url: Url,
-    read: fn(&Value) -> Option<Pair<'_>>,
-) -> Result<Option<Listing>, ProviderError> {
-    let Some((venue, name)) = symbol.at_venue() else { return Ok(None) };
-    let subject = format!("The listing of {symbol}");
-    let answer = match http.get(url, &subject).await {
-        Ok(answer) => answer,
-        Err(error) if error.code == Failure::SymbolUnknown.code() => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let Some(pair) = read(&answer.body) else {
-        return Err(http.error(Failure::Malformed, &subject, "its answer describes no pair"));
-    };
-    let is_code = pair.quote.len() == 3 && pair.quote.bytes().all(|byte| byte.is_ascii_alphabetic());
-    Ok((pair.name == name).then(|| Listing {
-        symbol: symbol.clone(),
-        name: Some(format!("{} / {} at {}", pair.base, pair.quote, title(venue))),
-        currency: is_code.then(|| pair.quote.to_ascii_uppercase()),
-    }))
 }
 
 const fn title(venue: Venue) -> &'static str {

@@ -8,11 +8,10 @@ use super::*;
 const NOW: &str = "Wed, 13 Mar 2024 15:30:00 GMT";
 
 fn venues(base_url: &str) -> [(Venue, Box<dyn Provider>); 3] {
-    [
-        (Venue::Coinbase, Box::new(Coinbase::new(keyless(base_url)).unwrap())),
-        (Venue::Binance, Box::new(Binance::new(keyless(base_url)).unwrap())),
-        (Venue::Kraken, Box::new(Kraken::new(keyless(base_url)).unwrap())),
-    ]
+    Venue::ALL.map(|venue| {
+        let adapter: Box<dyn Provider> = Box::new(CryptoVenue::new(venue, keyless(base_url)).unwrap());
+        (venue, adapter)
+    })
 }
 
 const fn pair(venue: Venue) -> &'static str {
@@ -164,7 +163,7 @@ async fn what_a_venue_lacks_is_built_from_finer_bars() {
         }
     })
     .await;
-    let coinbase = Coinbase::new(keyless(&stub.base_url)).unwrap();
+    let coinbase = CryptoVenue::new(Venue::Coinbase, keyless(&stub.base_url)).unwrap();
     let slice = TimeRange { start: START.plus(-6 * 60 * MINUTE), end: START.plus(6 * 60 * MINUTE) };
     let asked = FetchRequest { slice, ..request("COINBASE:BTC-USD", Timeframe::H4, 60) };
     let fetched = fetch(&coinbase, &asked).await.unwrap();
@@ -188,7 +187,7 @@ async fn what_a_venue_lacks_is_built_from_finer_bars() {
 
 #[tokio::test]
 async fn the_first_week_that_kraken_no_longer_has_whole_is_left_out() {
-    let kraken = Kraken::new(keyless("http://127.0.0.1:9")).unwrap();
+    let kraken = CryptoVenue::new(Venue::Kraken, keyless("http://127.0.0.1:9")).unwrap();
     let now = Timestamp::parse("2024-03-13T15:30:10Z").unwrap();
     let reach = |timeframe| kraken.reach(Calendar::AlwaysOpen, timeframe, now).unwrap().to_string();
     assert_eq!(reach(Timeframe::M1), "2024-03-13T03:31:00Z", "719 minutes before the one under way");
@@ -203,7 +202,7 @@ async fn the_first_week_that_kraken_no_longer_has_whole_is_left_out() {
     let stub = Stub::start(move |_, _| dated(&list(Venue::Kraken, &rows))).await;
     let slice = TimeRange { start: friday.plus(-5 * 1_440 * MINUTE), end: friday.plus(16 * 1_440 * MINUTE) };
     let asked = FetchRequest { slice, ..request("KRAKEN:XBTUSD", Timeframe::W1, 60) };
-    let fetched = fetch(&Kraken::new(keyless(&stub.base_url)).unwrap(), &asked).await.unwrap();
+    let fetched = fetch(&CryptoVenue::new(Venue::Kraken, keyless(&stub.base_url)).unwrap(), &asked).await.unwrap();
     let weeks: Vec<String> = fetched.bars.iter().map(|bar| bar.ts.to_string()).collect();
     assert_eq!(weeks, ["2022-03-27T00:00:00Z", "2022-04-03T00:00:00Z"]);
 }
@@ -245,7 +244,7 @@ async fn what_a_venue_says_instead_of_bars_is_understood() {
 async fn a_country_that_binance_does_not_serve_is_told_where_to_go() {
     let body = json!({"code": 0, "msg": "Service unavailable from a restricted location"});
     let stub = Stub::start(move |_, _| respond(451, &[("content-type", "application/json")], body.to_string())).await;
-    let binance = Binance::new(keyless(&stub.base_url)).unwrap();
+    let binance = CryptoVenue::new(Venue::Binance, keyless(&stub.base_url)).unwrap();
     let error = fetch(&binance, &request("BINANCE:BTCUSDT", Timeframe::H1, 60)).await.unwrap_err();
     assert_eq!((error.class, error.code), (ErrorClass::Plan, "provider_restricted"));
     assert!(error.message.contains("a restricted location\"") && error.message.contains("COINBASE:BTC-USD"), "{error}");
@@ -323,9 +322,9 @@ async fn the_simulator_is_read_without_a_bar_lost_at_every_timeframe() {
         let every = every.take_while(|ts| Calendar::AlwaysOpen.bar_end(timeframe, *ts) <= now).collect::<Vec<_>>();
         let generous = HttpSettings { max_body_bytes: 10_000_000, ..keyless(&simulator.url()) };
         let providers: [(Venue, Box<dyn Provider>); 3] = [
-            (Venue::Coinbase, Box::new(Coinbase::new(generous.clone()).unwrap())),
-            (Venue::Binance, Box::new(Binance::new(generous.clone()).unwrap())),
-            (Venue::Kraken, Box::new(Kraken::new(generous).unwrap())),
+            (Venue::Coinbase, Box::new(CryptoVenue::new(Venue::Coinbase, generous.clone()).unwrap())),
+            (Venue::Binance, Box::new(CryptoVenue::new(Venue::Binance, generous.clone()).unwrap())),
+            (Venue::Kraken, Box::new(CryptoVenue::new(Venue::Kraken, generous).unwrap())),
         ];
         for (venue, provider) in providers {
             let asked = FetchRequest { slice, ..request(pair(venue), timeframe, 60) };
