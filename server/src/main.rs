@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 use thiserror::Error;
 use tidemark_app::backend::SeriesKey;
 use tidemark_server::clock::Clock;
@@ -208,9 +208,7 @@ async fn with_pool<T>(
     work: impl AsyncFnOnce(PgPool) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let data_dir = config.data_dir.clone().unwrap_or_else(default_data_dir);
-    let running = config.database_url.clone().or_else(|| running_url(&data_dir));
-    let database = Database::open(&DatabaseConfig { database_url: running, ..config.clone() }).await?;
+    let database = Database::open(&DatabaseConfig { database_url: known_url(config).await, ..config.clone() }).await?;
     let worked = match db::connect(&database.url, 2).await {
         Ok(pool) => {
             let worked = tokio::select! {
@@ -225,6 +223,15 @@ async fn with_pool<T>(
     };
     database.close().await;
     worked
+}
+
+/// DATABASE_URL, else the private database that answers now, if one does. One that was killed left its address behind.
+async fn known_url(config: &DatabaseConfig) -> Option<String> {
+    if config.database_url.is_some() {
+        return config.database_url.clone();
+    }
+    let url = running_url(&config.data_dir.clone().unwrap_or_else(default_data_dir))?;
+    PgConnection::connect(&url).await.is_ok().then_some(url)
 }
 
 /// Runs the command and answers its exit code.

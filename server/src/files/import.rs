@@ -154,6 +154,7 @@ pub async fn import(
     rejects.close()?;
     let kept = store.close(rejects.count() > 0).await?;
     Ok(Report {
+        hours: settings.hours,
         timeframe_inferred: request.timeframe.is_none(),
         files: sources.iter().zip(&taken.moved).map(|(source, moved)| note(source, *moved)).collect(),
         read: taken.read,
