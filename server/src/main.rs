@@ -1,5 +1,6 @@
 //! The `tidemark` command.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -134,7 +135,6 @@ async fn tick(cli: &Cli) -> Result<(), CommandError> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the report is what the command is run for")]
 async fn import(config: &DatabaseConfig, args: &ImportArgs) -> Result<ExitCode, CommandError> {
     let request = args.request();
     let progress = progress_bar("{bar:40} {percent:>3} %  {eta} left", Some(total_size(&request.files)));
@@ -152,7 +152,7 @@ async fn import(config: &DatabaseConfig, args: &ImportArgs) -> Result<ExitCode, 
     .await;
     progress.finish_and_clear();
     let report = report?;
-    print!("{report}");
+    write!(std::io::stdout(), "{report}")?;
     Ok(if report.is_failure() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

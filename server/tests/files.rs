@@ -14,6 +14,7 @@ use chrono::Utc;
 use parquet::arrow::ArrowWriter;
 use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
+use tidemark_market::slicing::{Ask, asked_spans};
 use tidemark_market::time::{DAY, HOUR, MINUTE};
 use tidemark_market::{Adjust, Bar, Hours, Layer, Spans, Symbol, TimeRange, Timestamp, calendar, layer};
 use tidemark_server::db;
@@ -344,13 +345,24 @@ async fn importing_again_writes_nothing_and_a_changed_bar_keeps_its_old_value(po
 async fn settled_bars_are_historical_newer_ones_intraday_and_open_ones_refused(pool: PgPool) {
     let folder = Folder::new("layers");
     let now = Utc::now().timestamp_millis().div_euclid(MINUTE) * MINUTE;
-    let bars = minutes(now - 20 * HOUR, 20 * 60 + 60);
+    let midnight = now.div_euclid(DAY) * DAY - 8 * DAY;
+    let bars = minutes(midnight, (now - midnight) / MINUTE + 60);
     let file = folder.file("bars.csv", csv(&bars));
     let run = import(&pool, &file, "X:BTCUSD", &[]).await;
     assert!(run.out.contains("layers     historical, intraday"), "{}", run.out);
     assert!((59..=60).contains(&run.count("rejected")) && run.out.contains("not_closed"), "{}", run.out);
     let held = held(&pool, &series("X:BTCUSD", "m1")).await;
     assert_eq!(held, bars[..held.len()]);
+
+    // Nothing of it is asked for again, whichever layer it is asked of.
+    let key = series("X:BTCUSD", "m1");
+    let window = TimeRange { start: bars[0].ts, end: Timestamp(now) };
+    let calendar = key.symbol.calendar(Hours::Regular);
+    let ask =
+        Ask { calendar, timeframe: key.timeframe, window, visible: None, now: Timestamp(now), slice_millis: None };
+    let asked = [Layer::Historical, Layer::Intraday].map(|layer| (layer, asked_spans(&ask, layer))).to_vec();
+    let reading = Reading { window, since: None, as_of: None, adjust: Adjust::None, asked };
+    assert_eq!(db::bars::read(&pool, &key, &reading).await.unwrap().gaps, []);
 
     // An export goes back to the layers it came from.
     for name in ["out.csv", "out.parquet"] {
