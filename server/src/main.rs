@@ -1,12 +1,13 @@
 //! The `tidemark` command.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use sqlx::PgPool;
+use sqlx::{Connection, PgConnection, PgPool};
 use thiserror::Error;
 use tidemark_app::backend::SeriesKey;
 use tidemark_server::clock::Clock;
@@ -134,7 +135,6 @@ async fn tick(cli: &Cli) -> Result<(), CommandError> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the report is what the command is run for")]
 async fn import(config: &DatabaseConfig, args: &ImportArgs) -> Result<ExitCode, CommandError> {
     let request = args.request();
     let progress = progress_bar("{bar:40} {percent:>3} %  {eta} left", Some(total_size(&request.files)));
@@ -152,7 +152,7 @@ async fn import(config: &DatabaseConfig, args: &ImportArgs) -> Result<ExitCode, 
     .await;
     progress.finish_and_clear();
     let report = report?;
-    print!("{report}");
+    write!(std::io::stdout(), "{report}")?;
     Ok(if report.is_failure() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -208,9 +208,7 @@ async fn with_pool<T>(
     work: impl AsyncFnOnce(PgPool) -> Result<T, CommandError>,
 ) -> Result<T, CommandError> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let data_dir = config.data_dir.clone().unwrap_or_else(default_data_dir);
-    let running = config.database_url.clone().or_else(|| running_url(&data_dir));
-    let database = Database::open(&DatabaseConfig { database_url: running, ..config.clone() }).await?;
+    let database = Database::open(&DatabaseConfig { database_url: known_url(config).await, ..config.clone() }).await?;
     let worked = match db::connect(&database.url, 2).await {
         Ok(pool) => {
             let worked = tokio::select! {
@@ -225,6 +223,15 @@ async fn with_pool<T>(
     };
     database.close().await;
     worked
+}
+
+/// DATABASE_URL, else the private database that answers now, if one does. One that was killed left its address behind.
+async fn known_url(config: &DatabaseConfig) -> Option<String> {
+    if config.database_url.is_some() {
+        return config.database_url.clone();
+    }
+    let url = running_url(&config.data_dir.clone().unwrap_or_else(default_data_dir))?;
+    PgConnection::connect(&url).await.is_ok().then_some(url)
 }
 
 /// Runs the command and answers its exit code.

@@ -1,5 +1,7 @@
 //! `tidemark import` and `tidemark export`, run as an operator runs them, on a real database.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use chrono::Utc;
 use parquet::arrow::ArrowWriter;
 use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
+use tidemark_market::slicing::{Ask, asked_spans};
 use tidemark_market::time::{DAY, HOUR, MINUTE};
 use tidemark_market::{Adjust, Bar, Hours, Layer, Spans, Symbol, TimeRange, Timestamp, calendar, layer};
 use tidemark_server::db;
@@ -191,7 +194,7 @@ async fn with_atomic_one_bad_row_keeps_all_out(pool: PgPool) {
     let file = folder.file("bars.csv", text);
     let run = tidemark(&pool, &["import", file.to_str().unwrap(), "--symbol", "X:BTCUSD", "--atomic"]).await;
     assert!(!run.is_ok);
-    assert!(run.out.starts_with("Nothing was kept: 1 rows are bad, and --atomic was given."), "{}", run.out);
+    assert!(run.out.starts_with("Nothing was kept: not all rows are good, and --atomic was given."), "{}", run.out);
     assert!(run.out.contains("line 50002: unreadable, 3 cells instead of 6: 1,2,3"), "{}", run.out);
     assert_eq!(held(&pool, &series("X:BTCUSD", "m1")).await, []);
     assert_eq!(covered(&pool, &series("X:BTCUSD", "m1")).await, Spans::empty());
@@ -342,13 +345,24 @@ async fn importing_again_writes_nothing_and_a_changed_bar_keeps_its_old_value(po
 async fn settled_bars_are_historical_newer_ones_intraday_and_open_ones_refused(pool: PgPool) {
     let folder = Folder::new("layers");
     let now = Utc::now().timestamp_millis().div_euclid(MINUTE) * MINUTE;
-    let bars = minutes(now - 20 * HOUR, 20 * 60 + 60);
+    let midnight = now.div_euclid(DAY) * DAY - 8 * DAY;
+    let bars = minutes(midnight, (now - midnight) / MINUTE + 60);
     let file = folder.file("bars.csv", csv(&bars));
     let run = import(&pool, &file, "X:BTCUSD", &[]).await;
     assert!(run.out.contains("layers     historical, intraday"), "{}", run.out);
     assert!((59..=60).contains(&run.count("rejected")) && run.out.contains("not_closed"), "{}", run.out);
     let held = held(&pool, &series("X:BTCUSD", "m1")).await;
     assert_eq!(held, bars[..held.len()]);
+
+    // Nothing of it is asked for again, whichever layer it is asked of.
+    let key = series("X:BTCUSD", "m1");
+    let window = TimeRange { start: bars[0].ts, end: Timestamp(now) };
+    let calendar = key.symbol.calendar(Hours::Regular);
+    let ask =
+        Ask { calendar, timeframe: key.timeframe, window, visible: None, now: Timestamp(now), slice_millis: None };
+    let asked = [Layer::Historical, Layer::Intraday].map(|layer| (layer, asked_spans(&ask, layer))).to_vec();
+    let reading = Reading { window, since: None, as_of: None, adjust: Adjust::None, asked };
+    assert_eq!(db::bars::read(&pool, &key, &reading).await.unwrap().gaps, []);
 
     // An export goes back to the layers it came from.
     for name in ["out.csv", "out.parquet"] {
@@ -552,7 +566,7 @@ async fn every_recorded_file_goes_in_and_comes_out_equal(pool: PgPool) {
 
         let mut want: Vec<Bar> = paths.iter().flat_map(|path| recorded(&fs::read_to_string(path).unwrap())).collect();
         if symbol == "C:EURUSD" {
-            // Two hours of a Sunday evening before the market opens, since its clocks were changed that day.
+            // Two bars of one trade each that begin at the very hour at which the market closes for the weekend.
             let calendar = "C:EURUSD".parse::<Symbol>().unwrap().calendar(Hours::Regular);
             want.retain(|bar| !calendar.sessions(TimeRange { start: bar.ts, end: bar.ts.plus(HOUR) }).is_empty());
             assert_eq!((want.len(), run.count("rejected")), (4_998, 2), "{}", run.out);

@@ -55,7 +55,7 @@ impl TimeColumns {
     }
 }
 
-/// Spellings of a column of times, the surest first; `date` and `time` next to each other are one time.
+/// Spellings of a column of times, the surest first. A date and a time of day in two columns are one time.
 const TIMES: [&str; 10] = ["opentime", "timestamp", "datetime", "ts", "t", "unix", "time", "date", "", "indexlevel0"];
 const OPEN: &[&str] = &["open", "o"];
 const HIGH: &[&str] = &["high", "h"];
@@ -139,9 +139,8 @@ fn find(
 /// The unnamed column is the first one, as tables write their index.
 fn time_columns(plain: &[String], has_time_of_day: impl Fn(usize) -> bool) -> Option<TimeColumns> {
     let at = |name: &str| plain.iter().position(|other| other == name);
-    if let (Some(date), Some(time)) = (at("date"), at("time"))
-        && has_time_of_day(time)
-    {
+    let time_of_day = ["time", "timestamp"].into_iter().filter_map(at).find(|at| has_time_of_day(*at));
+    if let (Some(date), Some(time)) = (at("date"), time_of_day) {
         return Some(TimeColumns::Two(date, time));
     }
     let found = TIMES.into_iter().filter_map(|name| at(name).filter(|at| !name.is_empty() || *at == 0));
@@ -154,7 +153,7 @@ mod tests {
 
     fn by_name(header: &str) -> Result<Columns, ColumnsError> {
         let names: Vec<String> = header.split(',').map(str::to_owned).collect();
-        Columns::by_name(&names, |_| true)
+        Columns::by_name(&names, |at| matches!(names[at].as_str(), "<TIME>" | "Timestamp"))
     }
 
     #[test]
@@ -177,6 +176,7 @@ mod tests {
         let columns = by_name("<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<TICKVOL>,<VOL>,<SPREAD>").unwrap();
         assert_eq!((columns.time, columns.volume), (TimeColumns::Two(0, 1), Some(7)));
         assert_eq!(columns.ignored, ["<TICKVOL>", "<SPREAD>"]);
+        assert_eq!(by_name("Date,Timestamp,Open,High,Low,Close").unwrap().time, TimeColumns::Two(0, 1));
     }
 
     #[test]

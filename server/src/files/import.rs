@@ -13,6 +13,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 use thiserror::Error;
 use tidemark_app::backend::SeriesKey;
 use tidemark_market::coverage;
+use tidemark_market::layer::has_layer;
 use tidemark_market::{Bar, Hours, Layer, Spans, Symbol, TimeRange, Timeframe, Timestamp, calendar};
 use tokio::sync::mpsc;
 
@@ -154,6 +155,7 @@ pub async fn import(
     rejects.close()?;
     let kept = store.close(rejects.count() > 0).await?;
     Ok(Report {
+        hours: settings.hours,
         timeframe_inferred: request.timeframe.is_none(),
         files: sources.iter().zip(&taken.moved).map(|(source, moved)| note(source, *moved)).collect(),
         read: taken.read,
@@ -272,7 +274,14 @@ fn parts(taken: Taken, rules: &Rules) -> Vec<Part> {
         let booked = coverage::book(&times, &sessions, rules.timeframe.millis()).covered;
         Part { layer, covered: booked.clip(rules.open_to(layer)), bars }
     };
-    [Layer::Historical, Layer::Intraday].map(of).into_iter().filter(|part| !part.bars.is_empty()).collect()
+    let (historical, mut intraday) = (of(Layer::Historical), of(Layer::Intraday));
+    // Of recent sessions the intraday layer is asked for; what is settled and held need not be.
+    if has_layer(rules.timeframe, Layer::Intraday) {
+        let recent = historical.covered.clip(rules.open_to(Layer::Intraday));
+        intraday.covered = intraday.covered.union(&recent);
+    }
+    let is_any = |part: &Part| !part.bars.is_empty() || !part.covered.is_empty();
+    [historical, intraday].into_iter().filter(is_any).collect()
 }
 
 /// The session time that the rows speak of: all from the first to the last session. Where the file begins and ends inside
@@ -407,7 +416,7 @@ impl<'a> Store<'a> {
             // Only its ends are told at the end.
             let hull: Spans = covered.hull().into_iter().chain(self.covered.hull()).collect();
             self.covered = hull.hull().map(Spans::from).unwrap_or_default();
-            if !self.layers.contains(layer) {
+            if !bars.is_empty() && !self.layers.contains(layer) {
                 self.layers.push(*layer);
             }
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tidemark_app::backend::SeriesKey;
-use tidemark_market::{Layer, Spans};
+use tidemark_market::{Hours, Layer, Spans};
 
 /// How one file was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct FileNote {
 pub struct Report {
     /// Whose bars.
     pub series: SeriesKey,
+    /// Which part of the day the series holds.
+    pub hours: Hours,
     /// Whether nobody said the timeframe.
     pub timeframe_inferred: bool,
     /// Each file's.
@@ -79,9 +81,7 @@ impl Report {
     fn headline(&self) -> String {
         match self.kept {
             Outcome::DryRun => "Dry run: nothing was kept. Without --dry-run this would be done:".to_owned(),
-            Outcome::Nothing => {
-                format!("Nothing was kept: {} rows are bad, and --atomic was given.", thousands(self.rejected()))
-            }
+            Outcome::Nothing => "Nothing was kept: not all rows are good, and --atomic was given.".to_owned(),
             Outcome::GoodRows if self.rejected() == self.read => "Nothing was kept: no row is good.".to_owned(),
             Outcome::GoodRows if self.written() == 0 => "0 bars were written: all are held already.".to_owned(),
             Outcome::GoodRows => format!("{} bars were written.", thousands(self.written())),
@@ -115,10 +115,17 @@ impl fmt::Display for Report {
         }
         if let Some((_, count)) = self.rejected.iter().find(|(reason, _)| *reason == "out_of_session") {
             let bars = if *count == 1 { "bar" } else { "bars" };
-            writeln!(f, "{} {bars} lie outside of the hours that the series holds.", thousands(*count))?;
+            writeln!(
+                f,
+                "{} {bars} lie outside of the {} hours that the series holds.",
+                thousands(*count),
+                self.hours.as_str()
+            )?;
         }
-        if !self.first_rejects.is_empty() {
-            writeln!(f, "first rejects:")?;
+        match (self.first_rejects.len() as u64, self.rejected()) {
+            (0, _) => {}
+            (shown, all) if shown == all => writeln!(f, "rejects:")?,
+            (shown, _) => writeln!(f, "the first {shown} rejects; --rejects FILE writes all of them:")?,
         }
         for reject in &self.first_rejects {
             writeln!(f, "  {reject}")?;
