@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use tidemark_market::coverage::Reason;
 use tidemark_market::layer::{Layer, merge};
 use tidemark_market::wire::{ChartData, LayerBars};
-use tidemark_market::{AssetClass, Bar, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{AssetClass, Bar, Spans, TimeRange, Timeframe, Timestamp};
 
 use crate::series::SeriesKey;
 
@@ -93,6 +94,30 @@ fn merge_layer(layer: Layer, held: Option<&LayerBars>, newer: Option<&LayerBars>
     LayerBars { layer, bars: merged.into_iter().map(|(bar, _)| bar).collect(), bands }
 }
 
+/// What the series lacks in its window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lacks {
+    /// Stretches that may be had.
+    pub gaps: usize,
+    /// Stretches beyond the provider's plan or depth.
+    pub out_of_reach: usize,
+    /// Whether the provider had no bars yet for time that is too recent to believe that.
+    pub is_awaited: bool,
+}
+
+/// What is missing and why.
+#[must_use]
+pub fn lacks(data: &ChartData) -> Lacks {
+    let because = |reason| data.holes.iter().filter(move |hole| hole.reason == reason).map(|hole| hole.range);
+    let gaps: Spans = data.gaps.iter().copied().collect();
+    let awaited = gaps.intersect(&because(Reason::Empty).collect());
+    Lacks {
+        gaps: gaps.subtract(&awaited).ranges().len(),
+        out_of_reach: because(Reason::Outside).count(),
+        is_awaited: !awaited.is_empty(),
+    }
+}
+
 /// What is drawn: one bar for each time, and what is expected after them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Picture {
@@ -129,6 +154,8 @@ pub fn first_view(series: &SeriesKey, end: Timestamp) -> TimeRange {
 
 #[cfg(test)]
 mod tests {
+    use tidemark_market::coverage::Hole;
+
     use super::*;
 
     fn bar(ts: i64, price: f64) -> Bar {
@@ -196,6 +223,19 @@ mod tests {
         assert_eq!(absorb(Some(&held), data(Some(3), 2, (10, 30), &[])), Absorbed::Reload);
         assert_eq!(absorb(Some(&held), data(Some(3), 4, (0, 30), &[])), Absorbed::Reload);
         assert_eq!(absorb(None, data(Some(3), 4, (0, 30), &[])), Absorbed::Reload);
+    }
+
+    #[test]
+    fn what_a_late_provider_has_not_yet_is_no_gap_that_could_be_filled() {
+        let range = |start, end| TimeRange { start: Timestamp(start), end: Timestamp(end) };
+        let hole = |range, reason| Hole { range, reason, checks: 1, checked_at: Timestamp(0) };
+        let late = ChartData {
+            gaps: vec![range(0, 10), range(20, 30)],
+            holes: vec![hole(range(5, 8), Reason::Failed), hole(range(20, 30), Reason::Empty)],
+            ..data(None, 1, (0, 30), &[])
+        };
+        assert_eq!(lacks(&late), Lacks { gaps: 1, out_of_reach: 0, is_awaited: true });
+        assert_eq!(lacks(&data(None, 1, (0, 30), &[])), Lacks::default());
     }
 
     #[test]

@@ -19,13 +19,12 @@ use leptos::logging::warn;
 use leptos::prelude::*;
 use leptos::server_fn::client::get_server_url;
 use leptos::task::spawn_local;
-use tidemark_market::coverage::Reason;
 use tidemark_market::wire::ChartData;
 use tidemark_market::{Adjust, SeriesProgress, Timeframe, Timestamp};
 
 use super::chart_store::{Drawing, PaintedFrom, View};
 use super::event_stream::{Event, follow};
-use super::holding::{Absorbed, Changed, absorb, first_view, picture};
+use super::holding::{Absorbed, Changed, absorb, first_view, lacks, picture};
 use super::situation::{Coverage, Link};
 use crate::api;
 use crate::browser::bar_cache::{BarCache, CacheError};
@@ -227,8 +226,10 @@ impl Session {
                 self.view.situation.update(|situation| {
                     situation.store_answered();
                     situation.confirmed = Some(data.revision);
-                    situation.gaps = data.gaps.len();
-                    situation.out_of_reach = data.holes.iter().filter(|it| it.reason == Reason::Outside).count();
+                    let lacks = lacks(&data);
+                    situation.gaps = lacks.gaps;
+                    situation.out_of_reach = lacks.out_of_reach;
+                    situation.is_awaited = lacks.is_awaited;
                 });
                 self.paint(&data, PaintedFrom::Server, changed != Changed::Bars(Default::default()));
                 self.save(&data, changed);

@@ -46,6 +46,8 @@ pub struct Situation {
     pub gaps: usize,
     /// How many stretches lie outside of the provider's plan or depth.
     pub out_of_reach: usize,
+    /// Whether the provider had no bars yet for the newest time.
+    pub is_awaited: bool,
     /// The past moment that is shown, if it is one.
     pub as_of: Option<Timestamp>,
     /// Whether the missing part has been asked for.
@@ -251,7 +253,11 @@ fn done(series: &SeriesKey, situation: &Situation) -> Banner {
         .unwrap_or_default();
     let bars = counted(situation.bars, "bar");
     if situation.gaps == 0 {
-        return Banner::plain(BannerState::Done, format!("{added}{series} is up to date: {bars}"));
+        let mut banner = Banner::plain(BannerState::Done, format!("{added}{series} is up to date: {bars}"));
+        banner
+            .notes
+            .extend(situation.is_awaited.then(|| "The provider has nothing yet of the newest bars.".to_owned()));
+        return banner;
     }
     let mut banner = Banner::plain(BannerState::Done, format!("{added}{series}: {bars}"));
     banner.notes.push(match situation.out_of_reach {
