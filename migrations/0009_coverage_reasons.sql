@@ -65,16 +65,17 @@ returns interval language sql immutable as $$
     select least(interval '5 minutes' * power(2, least(p_checks, 16) - 1), interval '1 day')
 $$;
 
--- Says that a slice was given up: what of it is not covered is `failed`, or `outside` where the plan is at fault. The
--- plan is asked again after a week.
+-- Says that session time was given up: what of it is not covered is `failed`, or `outside` where the plan is at fault.
+-- The plan is asked again after a week. The caller holds the series' row.
 create function book_failure(
-    p_series integer, p_layer bar_layer, p_slice tstzrange, p_reason text, p_provider text, p_code text, p_message text
+    p_series integer, p_layer bar_layer, p_sessions tstzmultirange, p_reason text, p_provider text, p_code text,
+    p_message text
 ) returns void language plpgsql as $$
 declare
     v_missing tstzmultirange;
     v_checks  integer;
 begin
-    v_missing := tstzmultirange(p_slice) - coalesce(
+    v_missing := p_sessions - coalesce(
         (select covered from coverage_status where series_id = p_series and layer = p_layer), '{}'
     );
     if isempty(v_missing) then
@@ -88,5 +89,6 @@ begin
         now() + case p_reason when 'outside' then interval '7 days' else ask_again_after(v_checks) end,
         p_provider, p_code, p_message
     );
+    update series set revision = revision + 1 where id = p_series;
 end
 $$;

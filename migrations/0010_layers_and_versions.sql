@@ -116,11 +116,12 @@ begin
     select count(*), count(*) filter (where version = 1) into v_written, v_added from written;
 
     if p_layer = 'historical' and v_written > 0 then
+        delete from bar_disagreements d where d.series_id = p_series and d.ts = any (p_ts);
         v_was_split := exists (
             select from splits x join series s on s.symbol = x.symbol
             where s.id = p_series and x.execution_at > v_first and x.execution_at <= p_at
         );
-        insert into bar_disagreements as d (series_id, ts, intraday, historical, difference, recorded_at)
+        insert into bar_disagreements (series_id, ts, intraday, historical, difference, recorded_at)
         select p_series, h.ts, array[i.open, i.high, i.low, i.close], array[h.open, h.high, h.low, h.close],
                apart.difference, p_at
         from ohlc_bars_v2 h
@@ -134,10 +135,7 @@ begin
           and apart.difference > p_tolerance
           -- Prices in different shares can't be compared.
           and (i.adjusted = h.adjusted or not v_was_split)
-        on conflict (series_id, ts) do update
-        set intraday = excluded.intraday, historical = excluded.historical, difference = excluded.difference,
-            recorded_at = excluded.recorded_at
-        where (d.intraday, d.historical) is distinct from (excluded.intraday, excluded.historical);
+        on conflict (series_id, ts) do nothing;
     end if;
     return query select v_written, v_added;
 end
@@ -180,13 +178,17 @@ end
 $$;
 
 -- Ending a run. Names run, attempt and worker, and changes nothing for a worker that has lost its lease: then no row
--- comes back. What is younger than `p_young` is never believed to be empty: providers may be late.
+-- comes back. What is younger than `p_young` is never believed to be empty: providers may be late. `p_refused` of the
+-- doubted time was answered by bars that failed validation: it is asked for once more as well, and has then failed.
+--
+-- Here and everywhere the series' row is locked before its runs, and of several series the lower id first.
 drop function finish_run;
 create function finish_run(
     p_run bigint, p_attempt smallint, p_worker text, p_provider text, p_adjusted boolean, p_tolerance double precision,
     p_ts timestamptz[], p_open double precision[], p_high double precision[], p_low double precision[],
     p_close double precision[], p_volume double precision[], p_vwap double precision[], p_trades integer[],
-    p_quarantined jsonb, p_covered tstzmultirange, p_doubted tstzmultirange, p_recheck_in interval, p_young interval
+    p_quarantined jsonb, p_covered tstzmultirange, p_doubted tstzmultirange, p_refused tstzmultirange,
+    p_recheck_in interval, p_young interval
 ) returns table (written integer, revision bigint) language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -195,15 +197,20 @@ declare
     v_written  integer;
     v_added    integer;
     v_grew     boolean;
-    v_believed tstzmultirange;
+    v_doubted  tstzmultirange := p_doubted;
+    v_believed tstzmultirange := '{}';
 begin
+    select s.revision + 1 into v_revision
+    from series s where s.id = (select series_id from job_runs where id = p_run) for update;
     select * into v_run from job_runs
     where id = p_run and attempt = p_attempt and lease_owner = p_worker and status = 'running' for update;
     if not found then
         return;
     end if;
-    v_believed := case when v_run.is_recheck then p_doubted * tstzmultirange(tstzrange(null, now() - p_young)) else '{}' end;
-    select s.revision + 1 into strict v_revision from series s where s.id = v_run.series_id for update;
+    if v_run.is_recheck then
+        v_doubted := p_doubted - p_refused;
+        v_believed := v_doubted * tstzmultirange(tstzrange(null, now() - p_young));
+    end if;
 
     select w.written, w.added into strict v_written, v_added
     from write_bars(v_run.series_id, v_run.layer, p_provider, p_adjusted, v_revision, clock_timestamp(), p_tolerance,
@@ -214,13 +221,17 @@ begin
     from jsonb_array_elements(p_quarantined) as q;
 
     v_grew := book_coverage(
-        v_run.series_id, v_run.layer, v_revision, v_run.slice, p_covered, p_doubted, v_believed, p_provider, v_added,
+        v_run.series_id, v_run.layer, v_revision, v_run.slice, p_covered, v_doubted, v_believed, p_provider, v_added,
         (select min(ts) from unnest(p_ts) as ts), (select max(ts) from unnest(p_ts) as ts)
     );
     if v_grew or v_written > 0 then
         update series s set revision = v_revision where s.id = v_run.series_id;
     else
         v_revision := v_revision - 1;
+    end if;
+    if v_run.is_recheck and not isempty(p_refused) then
+        perform book_failure(v_run.series_id, v_run.layer, p_refused, 'failed', p_provider, 'quarantined',
+                             'The bars that came for it were refused. The quality report names them.');
     end if;
 
     update job_runs
@@ -229,16 +240,20 @@ begin
         error_message = null, finished_at = now(), updated_at = now()
     where id = p_run;
 
-    -- Doubted time is asked for once more: each stretch of it, or all between the first and the last of many.
-    if not v_run.is_recheck and not isempty(p_doubted) then
+    -- Doubted time is asked for once more: each stretch of it, or all between the first and the last of many. What was
+    -- believed before is not.
+    v_doubted := p_doubted - (
+        select c.covered from coverage_status c where c.series_id = v_run.series_id and c.layer = v_run.layer
+    );
+    if not v_run.is_recheck and not isempty(v_doubted) then
         insert into job_runs (definition_id, series_id, layer, slice, priority, hydration, provider, run_after, is_recheck)
         select v_run.definition_id, v_run.series_id, v_run.layer, slice, v_run.priority, v_run.hydration,
                v_run.provider, now() + p_recheck_in, true
         from (
-            select span as slice from unnest(p_doubted) as span
-            where (select count(*) from unnest(p_doubted)) <= 4
+            select span as slice from unnest(v_doubted) as span
+            where (select count(*) from unnest(v_doubted)) <= 4
             union all
-            select range_merge(p_doubted) where (select count(*) from unnest(p_doubted)) > 4
+            select range_merge(v_doubted) where (select count(*) from unnest(v_doubted)) > 4
         ) as doubted
         on conflict do nothing;
     end if;
@@ -247,17 +262,18 @@ end
 $$;
 
 -- Ends a try without bars. With `p_retry_in` the run waits that long and is tried again, as long as attempts are left;
--- without it the run has failed, and `p_reason` ('failed' or 'outside') is said of what it was to fetch. A try that a
+-- without it the run has failed, and `p_reason` ('failed' or 'outside') is said of its session time. A try that a
 -- provider's limit turned away (`p_is_throttled`) spends no attempt. Answers the run's new status; null where the lease
 -- is lost.
 drop function fail_run;
 create function fail_run(
     p_run bigint, p_attempt smallint, p_worker text, p_code text, p_message text, p_retry_in interval,
-    p_is_throttled boolean, p_reason text
+    p_is_throttled boolean, p_reason text, p_sessions tstzmultirange
 ) returns text language plpgsql as $$
 declare
     v_run job_runs;
 begin
+    perform from series where id = (select series_id from job_runs where id = p_run) for update;
     update job_runs
     set status = case when p_retry_in is not null and (p_is_throttled or attempt < max_attempts)
                       then 'queued' else 'failed' end,
@@ -269,8 +285,7 @@ begin
     where id = p_run and attempt = p_attempt and lease_owner = p_worker and status = 'running'
     returning * into v_run;
     if v_run.status = 'failed' then
-        perform from series where id = v_run.series_id for update;
-        perform book_failure(v_run.series_id, v_run.layer, v_run.slice, p_reason, v_run.provider, p_code, p_message);
+        perform book_failure(v_run.series_id, v_run.layer, p_sessions, p_reason, v_run.provider, p_code, p_message);
     end if;
     return v_run.status;
 end
@@ -280,12 +295,15 @@ create or replace function reap_expired_leases()
 returns table (symbol text, timeframe text) language plpgsql as $$
 #variable_conflict use_column
 declare
-    v_run job_runs;
-    v_reaped integer[] := '{}';
+    v_run    job_runs;
+    v_reaped integer[];
 begin
+    select array_agg(distinct series_id) into v_reaped from job_runs where status = 'running' and lease_until < now();
+    perform from series s where s.id = any (v_reaped) order by s.id for update;
     for v_run in
         with expired as materialized (
-            select id from job_runs where status = 'running' and lease_until < now() for update skip locked
+            select id from job_runs
+            where status = 'running' and lease_until < now() and series_id = any (v_reaped) for update skip locked
         )
         update job_runs r
         set status = case when attempt < max_attempts then 'queued' else 'failed' end,
@@ -297,23 +315,21 @@ begin
         from expired where r.id = expired.id
         returning r.*
     loop
-        v_reaped := v_reaped || v_run.series_id;
         if v_run.status = 'failed' then
-            perform from series where id = v_run.series_id for update;
-            perform book_failure(v_run.series_id, v_run.layer, v_run.slice, 'failed', v_run.provider, v_run.error_code,
-                                 v_run.error_message);
+            perform book_failure(v_run.series_id, v_run.layer, tstzmultirange(v_run.slice), 'failed', v_run.provider,
+                                 v_run.error_code, v_run.error_message);
         end if;
     end loop;
     return query select s.symbol, s.timeframe from series s where s.id = any (v_reaped);
 end
 $$;
 
--- As in 0005; moves the layers' bounds too, and leaves out what was not to be had and is not due again, unless
--- `p_retry`.
+-- As in 0005; moves the layers' bounds too, calls off queued runs whose sessions are no longer recent, and leaves out what
+-- was not to be had and is not due again, unless `p_retry`. `p_job_types` are the definitions to make.
 drop function ensure_coverage;
 create function ensure_coverage(
     p_symbol text, p_timeframe text, p_window tstzrange, p_refresh_every interval, p_retry boolean,
-    p_settled_through timestamptz, p_intraday_from timestamptz,
+    p_settled_through timestamptz, p_intraday_from timestamptz, p_job_types text[],
     p_slice integer[], p_layer text[], p_from timestamptz[], p_to timestamptz[], p_priority smallint[], p_provider text[]
 ) returns table (series_id integer, hydration bigint, created integer) language plpgsql as $$
 #variable_conflict use_column
@@ -325,10 +341,15 @@ begin
     insert into series (symbol, timeframe) values (p_symbol, p_timeframe) on conflict do nothing;
     select * into strict v_series from series s where s.symbol = p_symbol and s.timeframe = p_timeframe for update;
     perform move_layer_bounds(v_series.id, p_settled_through, p_intraday_from);
+    update job_runs r
+    set status = 'cancelled', finished_at = now(), updated_at = now(), error_code = 'slice_outdated',
+        error_message = 'Its sessions have settled meanwhile; the historical layer fetches them.'
+    where r.series_id = v_series.id and r.status = 'queued' and r.layer = 'intraday'
+      and lower(r.slice) < greatest(v_series.intraday_from, p_intraday_from);
 
     insert into job_definitions as d (symbol, timeframe, job_type, "window", refresh_every, next_refresh_at)
-    select p_symbol, p_timeframe, layer::bar_layer, p_window, p_refresh_every, now() + p_refresh_every
-    from unnest(p_layer) as layer group by layer
+    select p_symbol, p_timeframe, job_type::bar_layer, p_window, p_refresh_every, now() + p_refresh_every
+    from unnest(p_job_types) as job_type
     on conflict (symbol, timeframe, job_type) do update
     set "window" = range_merge(d."window", excluded."window"),
         refresh_every = coalesce(excluded.refresh_every, d.refresh_every),
@@ -423,6 +444,7 @@ begin
         if not isempty(v_part.spans) then
             perform set_reason(v_series, v_part.layer, v_part.spans, 'outside', now() + interval '7 days', p_provider,
                                'provider_depth', p_message);
+            update series set revision = revision + 1 where id = v_series;
         end if;
     end loop;
 end

@@ -26,6 +26,12 @@ pub struct Booking {
 }
 
 impl Booking {
+    /// Doubts time that was taken for covered.
+    pub fn doubt(&mut self, spans: &Spans) {
+        self.covered = self.covered.subtract(spans);
+        self.doubted = self.doubted.union(spans);
+    }
+
     /// Takes out what of the doubted time lies before `at`.
     #[must_use]
     pub fn take_before(&mut self, at: Timestamp) -> Spans {
@@ -125,7 +131,9 @@ fn silences(times: &[Timestamp], session: TimeRange, bar_millis: i64) -> Vec<Sil
     let mut silences = Vec::new();
     let mut known = session.start;
     for at in within(times, session).iter().copied().chain([session.end]) {
-        silences.extend(TimeRange::new(known, at).map(|range| Silence { range, session }));
+        // Less than a bar is no bar's time: the day on which clocks are put back is longer than its nominal length.
+        let silence = TimeRange::new(known, at).filter(|range| range.millis() >= bar_millis);
+        silences.extend(silence.map(|range| Silence { range, session }));
         known = at.plus(bar_millis).max(known);
     }
     silences
@@ -195,6 +203,12 @@ mod tests {
         assert_eq!(doubted(&times), [], "six minutes of pause everywhere, five at the start");
         let late: Vec<_> = times.iter().copied().filter(|at| *at >= OPEN.plus(40 * MINUTE)).collect();
         assert_eq!(doubted(&late), [minutes(0, 40)]);
+    }
+
+    #[test]
+    fn a_week_in_which_clocks_are_put_back_is_whole_with_its_bar() {
+        let week = TimeRange { start: OPEN, end: OPEN.plus((7 * 24 + 1) * HOUR) };
+        assert!(book(&[OPEN], &[week], 7 * 24 * HOUR).doubted.is_empty());
     }
 
     #[test]

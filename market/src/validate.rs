@@ -29,6 +29,12 @@ pub enum Defect {
 }
 
 impl Defect {
+    /// Whether the bar's values are wrong, as opposed to its time or that it came twice.
+    #[must_use]
+    pub const fn is_of_values(self) -> bool {
+        matches!(self, Self::NotFinite | Self::NotPositive | Self::OutOfOrder | Self::NegativeVolume)
+    }
+
     /// The stable code.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

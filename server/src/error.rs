@@ -16,6 +16,9 @@ pub enum Error {
     /// A moment that is not past.
     #[error("{0} has not come yet, so that nothing is known as of then. Ask for a moment in the past.")]
     NotYet(Timestamp),
+    /// Someone set the series to other hours while it was read.
+    #[error("{0} was set to other hours while it was read. Ask again.")]
+    ChangedMeanwhile(String),
     /// No provider knows the symbol.
     #[error("No provider knows {0}. Check the spelling; crypto pairs are written like X:BTCUSD.")]
     UnknownSymbol(String),
@@ -50,6 +53,9 @@ impl From<Error> for Problem {
         match &error {
             Error::Window(_) => Self::new(400, "bad_range", "That range makes no sense", error.to_string()),
             Error::NotYet(_) => Self::new(400, "bad_range", "That moment has not come yet", error.to_string()),
+            Error::ChangedMeanwhile(_) => {
+                Self::new(503, "changed_meanwhile", "The series was changed meanwhile", error.to_string())
+            }
             Error::UnknownSymbol(_) => Self::new(404, "unknown_symbol", "Unknown symbol", error.to_string()),
             Error::NoProvider(_) => Self::new(422, "no_provider", "No provider for this symbol", error.to_string()),
             Error::Unverified { .. } => {

@@ -9,7 +9,7 @@ use tidemark_market::layer::{self, Layer};
 use tidemark_market::resample::{self, resample};
 use tidemark_market::slicing::{self, Ask};
 use tidemark_market::wire::{Derived, LayerBars};
-use tidemark_market::{Adjust, Bar, Spans, TimeRange};
+use tidemark_market::{Adjust, Bar, Spans, TimeRange, Timestamp, calendar};
 
 use crate::db;
 use crate::db::bars::{Reading, Stored};
@@ -49,7 +49,10 @@ pub async fn fill(
     let mut derived = Vec::new();
     for part in &parts {
         let bars = made(pool, series, ask, adjust, part, stored).await?;
-        insert(&mut stored.layers, layer_of(ask, part.range), &bars);
+        // Each into the layer that will hold the fetched bar, so that this takes its place.
+        let recent = bars.partition_point(|bar| bar.ts < recent_from(ask));
+        insert(&mut stored.layers, Layer::Historical, &bars[..recent]);
+        insert(&mut stored.layers, Layer::Intraday, &bars[recent..]);
         derived.push(Derived { range: part.range, source: part.source.timeframe });
     }
     let filled: Spans = parts.iter().map(|part| part.range).collect();
@@ -103,12 +106,16 @@ async fn made(
     Ok(resample(&bars, series.timeframe, ask.calendar))
 }
 
-fn layer_of(ask: &Ask, range: TimeRange) -> Layer {
-    let is_recent = range.start >= layer::intraday_start(ask.calendar, ask.timeframe, ask.now);
-    if is_recent && layer::has_layer(ask.timeframe, Layer::Intraday) { Layer::Intraday } else { Layer::Historical }
+/// Where the intraday layer begins, if the series has one.
+fn recent_from(ask: &Ask) -> Timestamp {
+    let has_intraday = layer::has_layer(ask.timeframe, Layer::Intraday);
+    if has_intraday { layer::intraday_start(ask.calendar, ask.timeframe, ask.now) } else { calendar::END }
 }
 
 fn insert(layers: &mut Vec<LayerBars>, layer: Layer, bars: &[Bar]) {
+    if bars.is_empty() {
+        return;
+    }
     match layers.iter_mut().find(|entry| entry.layer == layer) {
         Some(entry) => entry.bars = layer::merge(&entry.bars, bars, &[]),
         None => layers.push(LayerBars { layer, bars: bars.to_vec(), bands: Vec::new() }),

@@ -12,6 +12,7 @@ use thiserror::Error;
 use tidemark_app::backend::SeriesKey;
 use tidemark_server::clock::Clock;
 use tidemark_server::config::{Cli, Command, DatabaseConfig, ExportArgs, ImportArgs, TimeOptionError};
+use tidemark_server::db::splits::Source;
 use tidemark_server::files::export::{self, ExportError};
 use tidemark_server::files::import::{self, ImportError, total_size};
 use tidemark_server::files::report::{Outcome, thousands};
@@ -165,7 +166,7 @@ async fn record_splits(config: &DatabaseConfig, file: &Path) -> Result<(), Comma
         for (symbol, splits) in &splits {
             let listing = Listing { symbol: symbol.clone(), name: None, currency: None };
             db::instruments::add(&pool, &listing).await?;
-            changed += db::splits::record(&pool, symbol, splits, "file").await?;
+            changed += db::splits::record(&pool, symbol, splits, Source::File).await?;
         }
         let series = db::splits::apply_due(&pool).await?;
         let (notifier, duty) = notifier(pool.clone());

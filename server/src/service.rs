@@ -1,6 +1,6 @@
 //! What pages and tools ask: chart data, coverage, progress. The page's server functions and the HTTP API both come here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use sqlx::PgPool;
 use tidemark_app::api::Showcase;
 use tidemark_app::backend::{Backend, ChartRequest, CoverageRequest, SeriesKey};
 use tidemark_app::problem::Problem;
-use tidemark_market::coverage::Reason;
+use tidemark_market::coverage::{Hole, Reason};
 use tidemark_market::quality::{QualityReport, expected_bars, suspicions};
 use tidemark_market::slicing::{self, Ask, PlannedSlice};
 use tidemark_market::wire::ChartData;
-use tidemark_market::{Adjust, Hours, Layer, SeriesProgress, Spans, TimeRange, Timestamp, layer};
+use tidemark_market::{Adjust, Hours, Layer, SeriesProgress, Spans, TimeRange, Timeframe, Timestamp, layer};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -55,7 +55,7 @@ impl Service {
     pub async fn read_chart(&self, request: &ChartRequest) -> Result<ChartData, Error> {
         let ChartRequest { series, window, since, as_of, adjust } = request;
         let settings = db::series::settings(&self.pool, series).await?;
-        let ask = self.ask(series, *window, None, settings)?;
+        let ask = self.ask(series, *window, *as_of, None, settings)?;
         if let Some(as_of) = as_of.filter(|as_of| *as_of > ask.now) {
             return Err(Error::NotYet(as_of));
         }
@@ -63,6 +63,9 @@ impl Service {
         let whole = whole_bars(&ask, &asked);
         let reading = Reading { window: whole, since: *since, as_of: *as_of, adjust: *adjust, asked: asked.to_vec() };
         let mut stored = db::bars::read(&self.pool, series, &reading).await?;
+        if stored.hours != settings.hours {
+            return Err(Error::ChangedMeanwhile(series.to_string()));
+        }
         keep_sessions(&mut stored, &ask, whole);
         let derived = finer::fill(&self.pool, series, &ask, *adjust, &mut stored).await?;
         Ok(ChartData {
@@ -131,7 +134,7 @@ impl Service {
     ) -> Result<SeriesProgress, Error> {
         let CoverageRequest { series, window, visible, retry } = request;
         let settings = db::series::settings(&self.pool, series).await?;
-        let ask = self.ask(series, *window, *visible, settings)?;
+        let ask = self.ask(series, *window, None, *visible, settings)?;
         let slices = self.missing_slices(series, &ask).await?;
         if !slices.is_empty() || refresh_every.is_some() {
             self.verify(series).await?;
@@ -147,7 +150,7 @@ impl Service {
     pub async fn refresh(&self, series: &SeriesKey, start: Timestamp) -> Result<u32, Error> {
         let settings = db::series::settings(&self.pool, series).await?;
         let nothing_visible = TimeRange { start, end: start };
-        let ask = self.ask(series, Some((start, self.clock.now())), Some(nothing_visible), settings)?;
+        let ask = self.ask(series, Some((start, self.clock.now())), None, Some(nothing_visible), settings)?;
         let slices = self.missing_slices(series, &ask).await?;
         if slices.is_empty() { Ok(0) } else { self.enqueue(series, &ask, None, false, &slices).await }
     }
@@ -169,13 +172,14 @@ impl Service {
         &self,
         series: &SeriesKey,
         window: AskedWindow,
+        as_of: Option<Timestamp>,
         visible: Option<TimeRange>,
         settings: Settings,
     ) -> Result<Ask, Error> {
         let now = self.clock.now();
         let window = match window {
             Some((start, end)) => slicing::check_window(start, end, now)?,
-            None => slicing::default_window(series.timeframe, now),
+            None => slicing::default_window(series.timeframe, as_of.unwrap_or(now)),
         };
         let (calendar, timeframe) = (settings.calendar(series), series.timeframe);
         Ok(Ask { calendar, timeframe, window, visible, now, slice_millis: settings.slice_millis })
@@ -209,12 +213,17 @@ impl Service {
         for (provider, stretches) in beyond.iter().filter(|(_, stretches)| !stretches.is_empty()) {
             let message = format!("{provider} does not keep {} bars that old.", series.timeframe);
             db::queue::book_outside(&self.pool, series, provider, &message, stretches).await?;
+            self.notifier.changed(series);
         }
+        let job_types = match refresh_every {
+            Some(_) => layers_of(series.timeframe).collect(),
+            None => served.iter().map(|(slice, _)| slice.layer).collect::<BTreeSet<_>>().into_iter().collect(),
+        };
         let bounds = LayerBounds {
             settled_through: layer::writable(Layer::Historical, ask.calendar, series.timeframe, ask.now).end,
             intraday_from: layer::writable(Layer::Intraday, ask.calendar, series.timeframe, ask.now).start,
         };
-        let wish = Wish { window: ask.window, refresh_every, retry, bounds };
+        let wish = Wish { window: ask.window, refresh_every, retry, bounds, job_types };
         let ensured = db::queue::ensure_coverage(&self.pool, series, &wish, &served).await?;
         if ensured.created > 0 {
             self.notifier.changed(series);
@@ -252,10 +261,22 @@ impl Service {
     }
 }
 
-/// Leaves the bars of the series' session time: what was stored of other hours, before they were changed, is not shown.
+/// The layers of what has happened that a series has.
+fn layers_of(timeframe: Timeframe) -> impl Iterator<Item = Layer> {
+    [Layer::Historical, Layer::Intraday].into_iter().filter(move |layer| layer::has_layer(timeframe, *layer))
+}
+
+/// The parts of a hole that lie in session time.
+fn within(hole: Hole, sessions: &Spans) -> Vec<Hole> {
+    let parts = sessions.clip(hole.range);
+    parts.ranges().iter().map(|range| Hole { range: *range, ..hole }).collect()
+}
+
+/// Leaves what lies in the series' session time: what was stored of other hours, before they were changed, is not shown.
 fn keep_sessions(stored: &mut Stored, ask: &Ask, window: TimeRange) {
     let always = Timestamp(i64::MAX / 2);
     let sessions: Spans = ask.calendar.session_spans(ask.timeframe, window, always).into();
+    stored.holes = stored.holes.iter().flat_map(|hole| within(*hole, &sessions)).collect();
     for layer in &mut stored.layers {
         let kept: Vec<bool> = layer.bars.iter().map(|bar| sessions.contains(bar.ts)).collect();
         if layer.layer != Layer::Forecast && kept.contains(&false) {

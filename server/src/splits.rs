@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::db;
+use crate::db::splits::Source;
 use crate::error::Error;
 use crate::providers::{ErrorClass, ProviderError};
 use crate::service::Service;
@@ -48,7 +49,7 @@ impl SplitsDuty {
         for symbol in db::splits::take_unchecked(pool, AT_ONCE).await? {
             match self.ask(&symbol).await {
                 Ok(Some((source, splits))) => {
-                    let changed = db::splits::record(pool, &symbol, &splits, &source).await?;
+                    let changed = db::splits::record(pool, &symbol, &splits, Source::Provider(&source)).await?;
                     tracing::debug!(%symbol, source, changed, "splits were asked for");
                 }
                 Ok(None) => {}

@@ -208,7 +208,9 @@ async fn a_split_is_read_without_fetching_anything_again(pool: PgPool) {
     let split = tidemark_market::Split { at: tidemark_market::Timestamp(middle), from: 1.0, to: 4.0 };
     let coming =
         tidemark_market::Split { at: tidemark_market::Timestamp(middle + 86_400_000 * 365), from: 1.0, to: 9.0 };
-    tidemark_server::db::splits::record(&pool, &symbol, &[split, coming], "test").await.unwrap();
+    tidemark_server::db::splits::record(&pool, &symbol, &[split, coming], tidemark_server::db::splits::Source::File)
+        .await
+        .unwrap();
     assert_eq!(tidemark_server::db::splits::apply_due(&pool).await.unwrap().len(), 1);
 
     let adjusted = server.bars("AAPL", "d1", 60).await;
@@ -369,5 +371,76 @@ async fn what_failed_is_not_asked_for_by_itself_before_its_time(pool: PgPool) {
         (bars["gaps"] == json!([]) && bars["holes"] == json!([])).then_some(())
     })
     .await;
+    server.stop().await;
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn a_split_that_its_source_takes_back_or_tells_otherwise_is_read_as_it_is_told_now(pool: PgPool) {
+    use tidemark_market::{Split, Timestamp};
+    use tidemark_server::db::splits::{Source, apply_due, record};
+    let simulator = simulator().await;
+    let server = TestServer::start(&pool, &simulator.url()).await;
+    server.hydrate("AAPL", "d1", 60).await;
+    server.at_rest("AAPL", "d1").await;
+    let bars = server.bars("AAPL", "d1", 60).await;
+    let symbol = "AAPL".parse().unwrap();
+    let split = |at: usize, to| Split { at: Timestamp(bars["bars"][at]["ts"].as_i64().unwrap()), from: 1.0, to };
+    let first_close = || async { server.bars("AAPL", "d1", 60).await["bars"][0]["close"].as_f64().unwrap() };
+    let traded = first_close().await;
+    let tells = |splits: Vec<Split>| {
+        let (pool, symbol) = (&pool, &symbol);
+        async move {
+            record(pool, symbol, &splits, Source::Provider("polygon")).await.unwrap();
+            apply_due(pool).await.unwrap();
+        }
+    };
+    let is_nearly = |a: f64, b: f64| (a - b).abs() < 1e-5;
+
+    tells(vec![split(10, 2.0)]).await;
+    assert!(is_nearly(first_close().await, traded / 2.0));
+    let then = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    tells(vec![split(11, 4.0), split(11, 4.0)]).await;
+    assert!(is_nearly(first_close().await, traded / 4.0), "moved and corrected, and told twice");
+    tells(Vec::new()).await;
+    assert!(is_nearly(first_close().await, traded), "called off");
+
+    let from = bars["window"]["start"].as_i64().unwrap();
+    let (_, past) = server.get(&format!("/api/v1/bars?symbol=AAPL&tf=d1&from={from}&as_of={then}")).await;
+    assert!(is_nearly(past["bars"][0]["close"].as_f64().unwrap(), traded / 2.0), "what was known then");
+
+    record(&pool, &symbol, &[split(10, 3.0)], Source::File).await.unwrap();
+    tells(vec![split(10, 5.0)]).await;
+    assert!(is_nearly(first_close().await, traded / 3.0), "a file stands against the provider");
+    server.stop().await;
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn weeks_over_both_changes_of_clocks_are_complete(pool: PgPool) {
+    let simulator = simulator().await;
+    let server = TestServer::start(&pool, &simulator.url()).await;
+    for symbol in ["AAPL", "C:EURUSD"] {
+        server.hydrate(symbol, "w1", 800).await;
+        let done = server.at_rest(symbol, "w1").await;
+        assert_eq!(done["failed"], 0, "{done}");
+        let bars = server.bars(symbol, "w1", 800).await;
+        assert_eq!((&bars["gaps"], &bars["holes"]), (&json!([]), &json!([])), "{symbol}");
+    }
+    let rechecks: i64 =
+        sqlx::query_scalar("select count(*) from job_runs where is_recheck").fetch_one(&pool).await.unwrap();
+    assert_eq!(rechecks, 0);
+    server.stop().await;
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn a_standing_wish_is_kept_though_a_finer_series_answers_it_now(pool: PgPool) {
+    let simulator = simulator().await;
+    let server = TestServer::start(&pool, &simulator.url()).await;
+    server.hydrate("MSFT", "m15", 10).await;
+    server.at_rest("MSFT", "m15").await;
+    let from = (chrono::Utc::now() - chrono::Duration::days(3)).timestamp_millis();
+    let body = json!({ "symbol": "MSFT", "timeframe": "h1", "from": from, "refresh_every_minutes": 5 });
+    assert_eq!(server.post("/api/v1/hydrate", &body).await.0, 202);
+    let wishes = "select count(*)::text, min(refresh_every)::text from job_definitions where timeframe = 'h1'";
+    assert_eq!(row(&pool, wishes).await, ["2", "00:05:00"]);
     server.stop().await;
 }

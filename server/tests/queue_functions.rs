@@ -20,6 +20,8 @@ use tidemark_server::providers::Listing;
 const OPEN: Timestamp = Timestamp(1_710_336_600_000);
 const LEASE: Duration = Duration::from_secs(30);
 
+static NOTHING: Spans = Spans::empty();
+
 fn series(symbol: &str) -> SeriesKey {
     SeriesKey { symbol: symbol.parse().unwrap(), timeframe: "m1".parse().unwrap() }
 }
@@ -37,7 +39,8 @@ async fn ensure(pool: &PgPool, series: &SeriesKey, slices: &[PlannedSlice]) -> u
     db::instruments::add(pool, &listing).await.unwrap();
     let served: Vec<_> = slices.iter().map(|slice| (slice.clone(), "test")).collect();
     let bounds = LayerBounds { settled_through: OPEN, intraday_from: OPEN };
-    let wish = Wish { window: hours(0, 100), refresh_every: None, retry: false, bounds };
+    let wish =
+        Wish { window: hours(0, 100), refresh_every: None, retry: false, bounds, job_types: vec![Layer::Intraday] };
     queue::ensure_coverage(pool, series, &wish, &served).await.unwrap().created
 }
 
@@ -56,7 +59,7 @@ fn answer(bars: &[(i64, f64)]) -> Validated {
 }
 
 fn brought<'a>(validated: &'a Validated, booking: &'a Booking) -> Answer<'a> {
-    Answer { adjusted: false, validated, unreadable: &[], booking }
+    Answer { adjusted: false, validated, unreadable: &[], booking, refused: &NOTHING }
 }
 
 /// The answer left nothing out.
@@ -169,7 +172,7 @@ async fn a_stale_worker_changes_nothing(pool: PgPool) {
 
     assert!(!queue::renew(&pool, &stale, "stale", LEASE, 50).await.unwrap());
     assert_eq!(finish(&pool, &stale, "stale", &[(0, 1.0)]).await, None);
-    assert_eq!(queue::fail(&pool, &stale, "stale", "x", "x", Retry::Never, Reason::Failed).await.unwrap(), None);
+    assert_eq!(queue::fail(&pool, &stale, "stale", "x", "x", Retry::Never, Reason::Failed, &[]).await.unwrap(), None);
     assert!(!queue::release(&pool, &stale, "stale").await.unwrap());
     assert_eq!(count(&pool, "select count(*) from ohlc_bars_v2").await, 0);
 
@@ -220,7 +223,7 @@ async fn a_try_that_fails_is_repeated_a_bounded_number_of_times(pool: PgPool) {
         let run = claim_one(&pool, "a").await;
         let again = Retry::In(Duration::ZERO);
         ends.push(
-            queue::fail(&pool, &run, "a", "provider_timeout", "It took too long.", again, Reason::Failed)
+            queue::fail(&pool, &run, "a", "provider_timeout", "It took too long.", again, Reason::Failed, &[])
                 .await
                 .unwrap()
                 .unwrap(),
@@ -239,9 +242,18 @@ async fn a_try_that_fails_is_repeated_a_bounded_number_of_times(pool: PgPool) {
 async fn a_limit_spends_no_attempt_and_holds_the_provider_back(pool: PgPool) {
     ensure(&pool, &series("AAPL"), &[slice(0, 1, 0), slice(1, 2, 0)]).await;
     let run = claim_one(&pool, "a").await;
-    queue::fail(&pool, &run, "a", "provider_throttled", "Too many.", Retry::Throttled(Duration::ZERO), Reason::Failed)
-        .await
-        .unwrap();
+    queue::fail(
+        &pool,
+        &run,
+        "a",
+        "provider_throttled",
+        "Too many.",
+        Retry::Throttled(Duration::ZERO),
+        Reason::Failed,
+        &[],
+    )
+    .await
+    .unwrap();
     db::budgets::book(&pool, "test", None, Some(Duration::from_secs(60)), "test allows no more.").await.unwrap();
     assert!(claim(&pool, "a", 2).await.is_empty());
     let progress = progress::of_series(&pool, &series("AAPL")).await.unwrap();
@@ -318,4 +330,59 @@ async fn one_leader_ticks_at_a_time(pool: PgPool) {
     assert!(db::periodic::lead(&pool).await.unwrap().is_none());
     leader.rollback().await.unwrap();
     assert!(db::periodic::lead(&pool).await.unwrap().is_some());
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn a_slice_whose_sessions_have_settled_meanwhile_is_called_off(pool: PgPool) {
+    let aapl = series("AAPL");
+    ensure(&pool, &aapl, &[slice(0, 1, 0), slice(8, 9, 0)]).await;
+    let bounds = LayerBounds { settled_through: OPEN.plus(5 * HOUR), intraday_from: OPEN.plus(5 * HOUR) };
+    let wish = Wish { window: hours(0, 100), refresh_every: None, retry: false, bounds, job_types: Vec::new() };
+    queue::ensure_coverage(&pool, &aapl, &wish, &[]).await.unwrap();
+    let called_off = "select count(*) from job_runs where status = 'cancelled' and error_code = 'slice_outdated'";
+    assert_eq!(count(&pool, called_off).await, 1);
+    assert_eq!(claim_one(&pool, "a").await.slice, hours(8, 9));
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn time_whose_bars_are_refused_twice_has_failed_and_is_not_empty(pool: PgPool) {
+    ensure(&pool, &series("AAPL"), &[slice(0, 1, 0)]).await;
+    for is_recheck in [false, true] {
+        let run = claim_one(&pool, "a").await;
+        let minute = TimeRange { start: OPEN, end: OPEN.plus(MINUTE) };
+        let refused: Spans = vec![minute].into();
+        let mut booking = Booking { covered: vec![run.slice].into(), doubted: Spans::empty() };
+        booking.doubt(&refused);
+        let bad = Bar::new(OPEN, -1.0, 1.0, 1.0, 1.0, 1.0);
+        let validated = Validated { quarantined: vec![(bad, Defect::NotPositive)], ..answer(&[]) };
+        let answer = Answer { refused: &refused, ..brought(&validated, &booking) };
+        assert_eq!(queue::finish(&pool, &run, "a", &answer, Duration::ZERO).await.unwrap(), Some(0));
+        assert_eq!(run.slice == minute, is_recheck, "only what was refused is asked for once more");
+    }
+    assert!(claim(&pool, "a", 1).await.is_empty());
+    let said = "select count(*) from coverage_reasons where reason = 'failed' and code = 'quarantined' and ask_again_at > now()";
+    assert_eq!(count(&pool, said).await, 1);
+    assert_eq!(count(&pool, "select count(*) from coverage_reasons where reason = 'empty'").await, 0);
+    let missing = "select count(*) from coverage_status where not covered @> tstzrange('2024-03-13 13:30+00', '2024-03-13 13:31+00')";
+    assert_eq!(count(&pool, missing).await, 1);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn what_is_said_of_one_layer_is_not_told_where_another_has_the_bars(pool: PgPool) {
+    let aapl = series("AAPL");
+    ensure(&pool, &aapl, &[slice(0, 2, 0)]).await;
+    let run = claim_one(&pool, "a").await;
+    let before = revision(&pool).await;
+    queue::fail(&pool, &run, "a", "x", "x", Retry::Never, Reason::Failed, &[run.slice]).await.unwrap();
+    assert!(revision(&pool).await > before, "a page has to hear of it");
+    let reading = Reading { window: hours(0, 2), since: None, as_of: None, adjust: Adjust::None, asked: Vec::new() };
+    assert_eq!(db::bars::read(&pool, &aapl, &reading).await.unwrap().holes[0].range, hours(0, 2));
+    sqlx::query(
+        "insert into coverage_status (series_id, layer, covered)
+         select id, 'historical', '{[2024-03-13 13:30+00, 2024-03-13 14:30+00)}' from series",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    assert_eq!(db::bars::read(&pool, &aapl, &reading).await.unwrap().holes[0].range, hours(1, 2));
 }

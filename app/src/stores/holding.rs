@@ -99,8 +99,8 @@ fn merge_layer(layer: Layer, held: Option<&LayerBars>, newer: Option<&LayerBars>
 pub struct Lacks {
     /// Stretches that may be had.
     pub gaps: usize,
-    /// Stretches beyond the provider's plan or depth.
-    pub out_of_reach: usize,
+    /// Whether some of the window lies beyond the provider's plan or depth.
+    pub is_out_of_reach: bool,
     /// Whether the provider had no bars yet for time that is too recent to believe that.
     pub is_awaited: bool,
 }
@@ -110,10 +110,11 @@ pub struct Lacks {
 pub fn lacks(data: &ChartData) -> Lacks {
     let because = |reason| data.holes.iter().filter(move |hole| hole.reason == reason).map(|hole| hole.range);
     let gaps: Spans = data.gaps.iter().copied().collect();
-    let awaited = gaps.intersect(&because(Reason::Empty).collect());
+    let gaps_because = |reason| gaps.intersect(&because(reason).collect());
+    let (awaited, out_of_reach) = (gaps_because(Reason::Empty), gaps_because(Reason::Outside));
     Lacks {
-        gaps: gaps.subtract(&awaited).ranges().len(),
-        out_of_reach: because(Reason::Outside).count(),
+        gaps: gaps.subtract(&awaited).subtract(&out_of_reach).ranges().len(),
+        is_out_of_reach: !out_of_reach.is_empty(),
         is_awaited: !awaited.is_empty(),
     }
 }
@@ -234,7 +235,7 @@ mod tests {
             holes: vec![hole(range(5, 8), Reason::Failed), hole(range(20, 30), Reason::Empty)],
             ..data(None, 1, (0, 30), &[])
         };
-        assert_eq!(lacks(&late), Lacks { gaps: 1, out_of_reach: 0, is_awaited: true });
+        assert_eq!(lacks(&late), Lacks { gaps: 1, is_out_of_reach: false, is_awaited: true });
         assert_eq!(lacks(&data(None, 1, (0, 30), &[])), Lacks::default());
     }
 

@@ -228,7 +228,7 @@ impl Session {
                     situation.confirmed = Some(data.revision);
                     let lacks = lacks(&data);
                     situation.gaps = lacks.gaps;
-                    situation.out_of_reach = lacks.out_of_reach;
+                    situation.is_out_of_reach = lacks.is_out_of_reach;
                     situation.is_awaited = lacks.is_awaited;
                 });
                 self.paint(&data, PaintedFrom::Server, changed != Changed::Bars(Default::default()));
@@ -255,7 +255,8 @@ impl Session {
             return;
         }
         let (symbol, timeframe) = self.names();
-        let since = self.held.as_ref().map(|held| held.revision);
+        // Bars made of finer ones have no revision of this series: what is held of such is asked for in full.
+        let since = self.held.as_ref().filter(|held| held.derived.is_empty()).map(|held| held.revision);
         let (as_of, adjust) = (self.as_of.map(Timestamp::millis), Some(self.adjust.as_str().to_owned()));
         self.ask(
             async move { Answer::Chart(api::chart_data(symbol, timeframe, None, None, since, as_of, adjust).await) },

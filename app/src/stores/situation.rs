@@ -44,8 +44,8 @@ pub struct Situation {
     pub confirmed: Option<u64>,
     /// How many gaps the last answer named.
     pub gaps: usize,
-    /// How many stretches lie outside of the provider's plan or depth.
-    pub out_of_reach: usize,
+    /// Whether some of the window lies outside of the provider's plan or depth.
+    pub is_out_of_reach: bool,
     /// Whether the provider had no bars yet for the newest time.
     pub is_awaited: bool,
     /// The past moment that is shown, if it is one.
@@ -252,19 +252,19 @@ fn done(series: &SeriesKey, situation: &Situation) -> Banner {
         .map(|progress| format!("Added {}. ", counted(progress.rows_written, "bar")))
         .unwrap_or_default();
     let bars = counted(situation.bars, "bar");
-    if situation.gaps == 0 {
-        let mut banner = Banner::plain(BannerState::Done, format!("{added}{series} is up to date: {bars}"));
-        banner
-            .notes
-            .extend(situation.is_awaited.then(|| "The provider has nothing yet of the newest bars.".to_owned()));
-        return banner;
+    let is_whole = situation.gaps == 0 && !situation.is_out_of_reach;
+    let text = if is_whole { " is up to date" } else { "" };
+    let mut banner = Banner::plain(BannerState::Done, format!("{added}{series}{text}: {bars}"));
+    if situation.gaps > 0 {
+        banner.notes.push(format!("Not fetched yet: {} of the window.", counted(situation.gaps as u64, "part")));
     }
-    let mut banner = Banner::plain(BannerState::Done, format!("{added}{series}: {bars}"));
-    banner.notes.push(match situation.out_of_reach {
-        0 => format!("Not fetched yet: {} of the window.", counted(situation.gaps as u64, "part")),
-        _ => "The rest of the window lies outside of the provider's plan or depth.".to_owned(),
-    });
-    banner.retry = true;
+    if situation.is_out_of_reach {
+        banner.notes.push("A part of the window lies outside of the provider's plan or depth.".to_owned());
+    }
+    if situation.is_awaited {
+        banner.notes.push("The provider has nothing yet of the newest bars.".to_owned());
+    }
+    banner.retry = !is_whole;
     banner
 }
 
@@ -319,7 +319,7 @@ mod tests {
     fn a_past_moment_and_what_is_out_of_reach_are_named() {
         let then = Situation { as_of: Some(Timestamp(1_709_908_200_000)), ..at_rest() };
         assert_eq!(said(&then), ("done", "AAPL h1 as it was known at 2024-03-08T14:30:00Z: 1,234 bars".to_owned()));
-        let (state, text) = said(&Situation { gaps: 2, out_of_reach: 1, ..at_rest() });
+        let (state, text) = said(&Situation { is_out_of_reach: true, ..at_rest() });
         assert_eq!((state, text.contains("outside of the provider's plan or depth")), ("done", true), "{text}");
     }
 

@@ -37,7 +37,11 @@ impl Watchlist {
         // Without a server there is nothing to offer, and the banner says that it is away.
         let Ok(showcase) = api::showcase().await else { return };
         match (showcase.unavailable, showcase.symbol.parse::<Symbol>()) {
-            (None, Ok(symbol)) => self.list.update(|list| list.push(symbol)),
+            (None, Ok(symbol)) => self.list.update(|list| {
+                if !list.contains(&symbol) {
+                    list.push(symbol);
+                }
+            }),
             (Some(reason), _) => {
                 self.note.set(Some(format!("No real bars of {} here: {reason}", showcase.symbol)));
             }

@@ -35,6 +35,8 @@ pub struct Reading {
 pub struct Stored {
     /// The series' revision.
     pub revision: u64,
+    /// Which part of the day it holds.
+    pub hours: Hours,
     /// The revision after which this is all that changed; `None` where this is everything, since that was asked for, or
     /// since the reader's revision is another database's or was read otherwise than now.
     pub since: Option<u64>,
@@ -55,15 +57,15 @@ pub struct Stored {
 pub async fn read(pool: &PgPool, series: &SeriesKey, reading: &Reading) -> Result<Stored, Error> {
     let mut snapshot = pool.begin_with("begin isolation level repeatable read read only").await?;
     let row = sqlx::query!(
-        "select id, revision, full_before from series where symbol = $1 and timeframe = $2",
+        "select id, revision, full_before, hours from series where symbol = $1 and timeframe = $2",
         series.symbol.as_str(),
         series.timeframe.as_str()
     )
     .fetch_optional(&mut *snapshot)
     .await?;
     let Some(row) = row else {
-        let gaps = reading.asked.iter().flat_map(|(_, spans)| spans).copied().collect();
-        return Ok(Stored { gaps: sorted(gaps), ..Stored::default() });
+        let asked = reading.asked.iter().filter(|_| reading.as_of.is_none()).flat_map(|(_, spans)| spans);
+        return Ok(Stored { gaps: sorted(asked.copied().collect()), ..Stored::default() });
     };
     let (revision, full_before) = (row.revision.unsigned_abs(), row.full_before.unsigned_abs());
     let since = reading.since.filter(|since| (full_before..=revision).contains(since));
@@ -79,7 +81,7 @@ pub async fn read(pool: &PgPool, series: &SeriesKey, reading: &Reading) -> Resul
         stored.holes = read_holes(&mut snapshot, row.id, reading.window).await?;
     }
     snapshot.commit().await?;
-    Ok(Stored { revision, since, gaps: sorted(stored.gaps), ..stored })
+    Ok(Stored { revision, since, hours: read_hours(&row.hours)?, gaps: sorted(stored.gaps), ..stored })
 }
 
 /// What is covered of one series.
@@ -146,12 +148,19 @@ async fn read_gaps(
     gaps.iter().map(from_pg_range).collect()
 }
 
+/// Why time is without bars, where no other layer of the series has them.
 async fn read_holes(snapshot: &mut PgConnection, series_id: i32, window: TimeRange) -> Result<Vec<Hole>, Error> {
     let rows = sqlx::query_as!(
         HoleRow,
-        r#"select span * $2 as "span!", reason, checks, checked_at
-           from coverage_reasons where series_id = $1 and span && $2
-           order by lower(span) desc limit $3"#,
+        r#"select part as "span!", r.reason, r.checks, r.checked_at
+           from coverage_reasons r
+           cross join unnest(tstzmultirange(r.span * $2) - coalesce((
+               select range_agg(span)
+               from coverage_status c cross join unnest(c.covered) as span
+               where c.series_id = $1 and c.layer <> r.layer and c.layer <> 'forecast'
+           ), '{}')) as part
+           where r.series_id = $1 and r.span && $2
+           order by lower(part) desc limit $3"#,
         series_id,
         to_pg_range(window),
         HOLES_TOLD

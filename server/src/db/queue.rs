@@ -11,7 +11,7 @@ use tidemark_market::coverage::{Booking, Reason, YOUNG_MILLIS};
 use tidemark_market::layer::DISAGREEMENT_TOLERANCE;
 use tidemark_market::slicing::PlannedSlice;
 use tidemark_market::validate::Validated;
-use tidemark_market::{Calendar, Layer, TimeRange, Timestamp};
+use tidemark_market::{Calendar, Layer, Spans, TimeRange, Timestamp};
 
 use super::columns::Columns;
 use super::series::read_hours;
@@ -48,7 +48,7 @@ pub struct LayerBounds {
 }
 
 /// What is asked of [`ensure_coverage`] beside the slices.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Wish {
     /// What the definition covers.
     pub window: TimeRange,
@@ -58,6 +58,8 @@ pub struct Wish {
     pub retry: bool,
     /// Who may write where.
     pub bounds: LayerBounds,
+    /// The definitions to make.
+    pub job_types: Vec<Layer>,
 }
 
 /// What [`ensure_coverage`] did.
@@ -82,7 +84,8 @@ pub async fn ensure_coverage(
         parts.push(i32::try_from(number).unwrap_or(i32::MAX), slice, provider);
     }
     let created = sqlx::query_scalar!(
-        r#"select created as "created!" from ensure_coverage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"#,
+        r#"select created as "created!" from ensure_coverage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+                                                      $14)"#,
         series.symbol.as_str(),
         series.timeframe.as_str(),
         to_pg_range(wish.window),
@@ -90,6 +93,7 @@ pub async fn ensure_coverage(
         wish.retry,
         to_utc(wish.bounds.settled_through),
         to_utc(wish.bounds.intraday_from),
+        &wish.job_types.iter().map(|layer| layer.as_str().to_owned()).collect::<Vec<_>>(),
         &parts.slice,
         &parts.layer,
         &parts.from,
@@ -216,6 +220,8 @@ pub struct Answer<'a> {
     pub unreadable: &'a [String],
     /// What it tells of the time asked for.
     pub booking: &'a Booking,
+    /// The doubted time that was answered by bars which fail.
+    pub refused: &'a Spans,
 }
 
 /// Writes the bars, books what they cover and ends the run in one transaction; the number of bars written, or `None`
@@ -235,7 +241,8 @@ pub async fn finish(
     let written = sqlx::query_scalar!(
         r#"select written as "written!"
            from finish_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-                           $16::text::tstzmultirange, $17::text::tstzmultirange, $18, $19)"#,
+                           $16::text::tstzmultirange, $17::text::tstzmultirange,
+                           $18::text::tstzmultirange, $19, $20)"#,
         run.id,
         run.attempt,
         worker,
@@ -253,6 +260,7 @@ pub async fn finish(
         quarantined(answer),
         to_multirange(booking.covered.ranges()),
         to_multirange(booking.doubted.ranges()),
+        to_multirange(answer.refused.ranges()),
         to_interval(recheck_in),
         to_interval(Duration::from_millis(YOUNG_MILLIS))
     )
@@ -283,7 +291,7 @@ pub enum Retry {
 }
 
 /// Ends a try without bars; the run's new status, or `None` where the lease is lost. Where it is given up, `reason` is
-/// said of what it was to fetch.
+/// said of `sessions`, the session time it was to fetch.
 ///
 /// # Errors
 /// Where the database fails.
@@ -295,6 +303,7 @@ pub async fn fail(
     message: &str,
     retry: Retry,
     reason: Reason,
+    sessions: &[TimeRange],
 ) -> Result<Option<String>, Error> {
     let (retry_in, is_throttled) = match retry {
         Retry::Never => (None, false),
@@ -302,7 +311,7 @@ pub async fn fail(
         Retry::Throttled(delay) => (Some(delay), true),
     };
     let status = sqlx::query_scalar!(
-        "select fail_run($1, $2, $3, $4, $5, $6, $7, $8)",
+        "select fail_run($1, $2, $3, $4, $5, $6, $7, $8, $9::text::tstzmultirange)",
         run.id,
         run.attempt,
         worker,
@@ -310,7 +319,8 @@ pub async fn fail(
         message,
         retry_in.map(to_interval) as Option<PgInterval>,
         is_throttled,
-        reason.as_str()
+        reason.as_str(),
+        to_multirange(sessions)
     );
     Ok(status.fetch_one(pool).await?)
 }

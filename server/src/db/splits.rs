@@ -19,7 +19,10 @@ pub async fn in_effect(
 ) -> Result<Vec<Split>, Error> {
     let rows = sqlx::query!(
         "select execution_at, split_from, split_to from splits
-         where symbol = $1 and applied_at <= coalesce($2, now()) order by execution_at",
+         where symbol = $1 and applied_at is not null
+           and case when $2::timestamptz is null then withdrawn_at is null
+                    else applied_at <= $2 and (withdrawn_at is null or withdrawn_at > $2) end
+         order by execution_at",
         series.symbol.as_str(),
         as_of.map(to_utc)
     )
@@ -30,19 +33,33 @@ pub async fn in_effect(
     Ok(read.collect())
 }
 
-/// Records what a source says of a symbol's splits; how many were new or other. They take effect when their time has come
-/// and [`apply_due`] is called.
+/// Where splits are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// A provider's answer: all that it knows of the symbol.
+    Provider(&'a str),
+    /// A file, which may name some only. It stands against everyone else.
+    File,
+}
+
+/// Records what a source says of a symbol's splits; how many are new, other or gone. They take effect when their time has
+/// come and [`apply_due`] is called.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn record(pool: &PgPool, symbol: &Symbol, splits: &[Split], source: &str) -> Result<u32, Error> {
+pub async fn record(pool: &PgPool, symbol: &Symbol, splits: &[Split], source: Source<'_>) -> Result<u32, Error> {
+    let (name, is_whole) = match source {
+        Source::Provider(name) => (name, true),
+        Source::File => ("file", false),
+    };
     let changed = sqlx::query_scalar!(
-        r#"select record_splits($1, $2, $3, $4, $5) as "changed!""#,
+        r#"select record_splits($1, $2, $3, $4, $5, $6) as "changed!""#,
         symbol.as_str(),
         &splits.iter().map(|split| to_utc(split.at)).collect::<Vec<_>>(),
         &splits.iter().map(|split| split.from).collect::<Vec<_>>(),
         &splits.iter().map(|split| split.to).collect::<Vec<_>>(),
-        source
+        name,
+        is_whole
     )
     .fetch_one(pool)
     .await?;

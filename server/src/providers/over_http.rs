@@ -682,7 +682,7 @@ async fn currency_pairs_and_splits_of_the_simulator_are_read() {
         let slice = TimeRange { start: spans[0].start, end: spans[spans.len() - 1].end };
         let asked = FetchRequest { symbol: symbol("C:EURUSD"), timeframe, calendar: Calendar::Fx, slice };
         let fetched = fetch(&polygon, &asked).await.unwrap();
-        assert!(!fetched.adjusted);
+        assert_eq!(fetched.adjusted, timeframe == Timeframe::W1);
         let sessions: Spans = spans.into_iter().collect();
         let checked = validate(fetched.bars, slice, &sessions, timeframe, Calendar::Fx);
         assert_eq!((checked.quarantined.len(), checked.out_of_session), (0, 0), "{timeframe}");

@@ -73,7 +73,7 @@ impl Provider for Polygon {
         let malformed = |detail: String| self.http.error(Failure::Malformed, &subject, &detail);
         let mut rows = Rows::default();
         let mut adjusted = None;
-        let mut pages = Pages::from(self.http.url(&aggregates_path(request), &AGGREGATES_QUERY));
+        let mut pages = Pages::from(self.http.url(&aggregates_path(request), &aggregates_query(request.timeframe)));
         while let Some(answer) = pages.next(&self.http, &subject).await? {
             let page = Page::read(&answer.body, &request.symbol).map_err(&malformed)?;
             if *adjusted.get_or_insert(page.adjusted) != page.adjusted {
@@ -164,7 +164,12 @@ impl Pages {
 }
 
 /// Bars are stored as traded.
-const AGGREGATES_QUERY: [(&str, &str); 3] = [("adjusted", "false"), ("sort", "asc"), ("limit", PAGE_LIMIT)];
+/// As traded, but for weeks: one in which a share was split would mix old and new shares. Those come adjusted, and are
+/// reckoned back on reading.
+const fn aggregates_query(timeframe: Timeframe) -> [(&'static str, &'static str); 3] {
+    let adjusted = if matches!(timeframe, Timeframe::W1) { "true" } else { "false" };
+    [("adjusted", adjusted), ("sort", "asc"), ("limit", PAGE_LIMIT)]
+}
 
 /// Splits that a page may have; the most that is allowed.
 const SPLITS_LIMIT: &str = "1000";

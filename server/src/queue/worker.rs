@@ -65,6 +65,15 @@ impl Workshop {
         }
     }
 
+    /// Ends a run whose bars the database would not take, where it can be told so; a database that is away is waited for.
+    async fn refused_by_store(&self, run: &ClaimedRun, error: Error) -> Result<bool, Error> {
+        let Some(refusal) = Refusal::of(&error) else { return Err(error) };
+        let class = if refusal == Refusal::Conflict { ErrorClass::Transient } else { ErrorClass::Permanent };
+        let message = format!("The bars could not be stored: {error}. The server's log has more.");
+        let failure = ProviderError { class, code: "storage_refused", message, retry_after: None, allowance: None };
+        self.fail(run, &failure).await
+    }
+
     /// False where the lease was lost.
     async fn fetch_and_finish(
         &self,
@@ -77,7 +86,10 @@ impl Workshop {
         metrics::histogram!("tidemark_fetch_seconds", "provider" => run.provider.clone())
             .record(started.elapsed().as_secs_f64());
         match outcome {
-            Outcome::Fetched(Ok(fetched)) => self.finish(run, &*provider, fetched).await,
+            Outcome::Fetched(Ok(fetched)) => match self.finish(run, &*provider, fetched).await {
+                Err(error) => self.refused_by_store(run, error).await,
+                ended => ended,
+            },
             Outcome::Fetched(Err(error)) => self.fail(run, &error).await,
             Outcome::LeaseLost => Ok(false),
             Outcome::Stopped => db::queue::release(&self.pool, run, &self.worker).await,
@@ -131,6 +143,12 @@ impl Workshop {
         }
         let times: Vec<Timestamp> = validated.bars.iter().map(|bar| bar.ts).collect();
         let mut booking = coverage::book(&times, &sessions, run.series.timeframe.millis());
+        if sessions.is_empty() {
+            // Nothing can be known of it but that the market was closed.
+            booking.covered = vec![run.slice].into();
+        }
+        let refused = refused(run, &validated);
+        booking.doubt(&refused);
         let reach = provider.reach(run.calendar, run.series.timeframe, fetched.answered_at);
         let gone = reach.map_or_else(Spans::empty, |reach| booking.take_before(reach));
         let answer = Answer {
@@ -138,11 +156,12 @@ impl Workshop {
             validated: &validated,
             unreadable: &fetched.unreadable_rows,
             booking: &booking,
+            refused: &refused,
         };
         let written = db::queue::finish(&self.pool, run, &self.worker, &answer, self.first_retry).await?;
-        self.count_doubts(run, &booking);
-        self.book_outside(run, &gone).await?;
         if let Some(written) = written {
+            self.count_doubts(run, &booking);
+            self.book_outside(run, &gone).await?;
             self.count_end(run, "success");
             metrics::counter!("tidemark_bars_written_total", "provider" => run.provider.clone())
                 .increment(written.into());
@@ -187,7 +206,17 @@ impl Workshop {
             self.book_allowance(run, error.allowance.as_ref(), Some(delay), &reason).await;
         }
         let reason = if error.class == ErrorClass::Plan { Reason::Outside } else { Reason::Failed };
-        let status = db::queue::fail(&self.pool, run, &self.worker, error.code, &error.message, retry, reason).await?;
+        let status = db::queue::fail(
+            &self.pool,
+            run,
+            &self.worker,
+            error.code,
+            &error.message,
+            retry,
+            reason,
+            &sessions_in(run),
+        )
+        .await?;
         if status.as_deref() == Some("failed") {
             self.count_end(run, "failed");
             tracing::warn!(run = run.id, slice = %run.slice, code = error.code, %error, "a slice was given up");
@@ -232,6 +261,41 @@ fn retry_of(error: &ProviderError, attempt: i16, first: Duration, jitter: f64) -
 fn jitter(run: i64, attempt: i16) -> f64 {
     let mixed = (run.cast_unsigned() ^ (u64::from(attempt.cast_unsigned()) << 48)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     f64::from(u32::try_from(mixed >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}
+
+/// Why the database did not take what a run brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// Another transaction was in the way; trying again helps.
+    Conflict,
+    /// It breaks a rule of the tables; the same bars break it again.
+    Rule,
+}
+
+impl Refusal {
+    /// `None` where the database did not answer.
+    fn of(error: &Error) -> Option<Self> {
+        let Error::Database(sqlx::Error::Database(error)) = error else { return None };
+        match error.code()?.get(..2)? {
+            // Serialization failure and deadlock.
+            "40" => Some(Self::Conflict),
+            // Constraint violations and bad values.
+            "22" | "23" => Some(Self::Rule),
+            _ => None,
+        }
+    }
+}
+
+/// The session time of bars that came and fail, and of which no good one came.
+fn refused(run: &ClaimedRun, validated: &Validated) -> Spans {
+    let timeframe = run.series.timeframe;
+    let is_missing = |ts: &Timestamp| validated.bars.binary_search_by_key(ts, |bar| bar.ts).is_err();
+    let times = validated.quarantined.iter().filter(|(_, defect)| defect.is_of_values()).map(|(bar, _)| bar.ts);
+    let bars: Spans = times
+        .filter(is_missing)
+        .map(|ts| TimeRange { start: run.calendar.bar_start(timeframe, ts), end: run.calendar.bar_end(timeframe, ts) })
+        .collect();
+    bars.intersect(&sessions_in(run).into_iter().collect())
 }
 
 /// The slice's session time, in whole bars.
