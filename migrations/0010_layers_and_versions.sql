@@ -116,23 +116,27 @@ begin
     select count(*), count(*) filter (where version = 1) into v_written, v_added from written;
 
     if p_layer = 'historical' and v_written > 0 then
-        delete from bar_disagreements d where d.series_id = p_series and d.ts = any (p_ts);
+        delete from bar_disagreements d
+        where d.series_id = p_series and d.ts between v_first and v_last and d.ts = any (p_ts);
         v_was_split := exists (
             select from splits x join series s on s.symbol = x.symbol
             where s.id = p_series and x.execution_at > v_first and x.execution_at <= p_at
         );
+        -- The recent bars first, mostly none: a plan that goes through all of them for each settled bar would take long.
+        with recent as materialized (
+            select i.ts, i.open, i.high, i.low, i.close, i.adjusted from ohlc_bars_v2 i
+            where i.series_id = p_series and i.layer = 'intraday' and i.ts between v_first and v_last
+        )
         insert into bar_disagreements (series_id, ts, intraday, historical, difference, recorded_at)
         select p_series, h.ts, array[i.open, i.high, i.low, i.close], array[h.open, h.high, h.low, h.close],
                apart.difference, p_at
-        from ohlc_bars_v2 h
-        join ohlc_bars_v2 i on i.series_id = p_series and i.layer = 'intraday' and i.ts = h.ts
-                           and i.ts between v_first and v_last
+        from recent i
+        join ohlc_bars_v2 h on h.series_id = p_series and h.layer = 'historical' and h.ts = i.ts
         cross join lateral (
             select greatest(abs(i.open / h.open - 1), abs(i.high / h.high - 1), abs(i.low / h.low - 1),
                             abs(i.close / h.close - 1)) as difference
         ) apart
-        where h.series_id = p_series and h.layer = 'historical' and h.ts between v_first and v_last
-          and apart.difference > p_tolerance
+        where apart.difference > p_tolerance
           -- Prices in different shares can't be compared.
           and (i.adjusted = h.adjusted or not v_was_split)
         on conflict (series_id, ts) do nothing;
