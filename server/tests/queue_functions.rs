@@ -13,7 +13,7 @@ use tidemark_market::time::{HOUR, MINUTE};
 use tidemark_market::validate::{Defect, Validated};
 use tidemark_market::{Adjust, Bar, Layer, Spans, TimeRange, Timestamp};
 use tidemark_server::db::bars::Reading;
-use tidemark_server::db::queue::{self, Answer, ClaimedRun, LayerBounds, Retry, Wish};
+use tidemark_server::db::queue::{self, Answer, ClaimedRun, Failure, LayerBounds, Retry, Wish};
 use tidemark_server::db::{self, progress};
 use tidemark_server::providers::Listing;
 
@@ -60,6 +60,10 @@ fn answer(bars: &[(i64, f64)]) -> Validated {
 
 fn brought<'a>(validated: &'a Validated, booking: &'a Booking) -> Answer<'a> {
     Answer { adjusted: false, validated, unreadable: &[], booking, refused: &NOTHING }
+}
+
+fn failure<'a>(code: &'a str, message: &'a str, retry: Retry, sessions: &'a [TimeRange]) -> Failure<'a> {
+    Failure { code, message, retry, reason: Reason::Failed, sessions }
 }
 
 /// The answer left nothing out.
@@ -172,7 +176,7 @@ async fn a_stale_worker_changes_nothing(pool: PgPool) {
 
     assert!(!queue::renew(&pool, &stale, "stale", LEASE, 50).await.unwrap());
     assert_eq!(finish(&pool, &stale, "stale", &[(0, 1.0)]).await, None);
-    assert_eq!(queue::fail(&pool, &stale, "stale", "x", "x", Retry::Never, Reason::Failed, &[]).await.unwrap(), None);
+    assert_eq!(queue::fail(&pool, &stale, "stale", &failure("x", "x", Retry::Never, &[])).await.unwrap(), None);
     assert!(!queue::release(&pool, &stale, "stale").await.unwrap());
     assert_eq!(count(&pool, "select count(*) from ohlc_bars_v2").await, 0);
 
@@ -223,7 +227,7 @@ async fn a_try_that_fails_is_repeated_a_bounded_number_of_times(pool: PgPool) {
         let run = claim_one(&pool, "a").await;
         let again = Retry::In(Duration::ZERO);
         ends.push(
-            queue::fail(&pool, &run, "a", "provider_timeout", "It took too long.", again, Reason::Failed, &[])
+            queue::fail(&pool, &run, "a", &failure("provider_timeout", "It took too long.", again, &[]))
                 .await
                 .unwrap()
                 .unwrap(),
@@ -242,18 +246,9 @@ async fn a_try_that_fails_is_repeated_a_bounded_number_of_times(pool: PgPool) {
 async fn a_limit_spends_no_attempt_and_holds_the_provider_back(pool: PgPool) {
     ensure(&pool, &series("AAPL"), &[slice(0, 1, 0), slice(1, 2, 0)]).await;
     let run = claim_one(&pool, "a").await;
-    queue::fail(
-        &pool,
-        &run,
-        "a",
-        "provider_throttled",
-        "Too many.",
-        Retry::Throttled(Duration::ZERO),
-        Reason::Failed,
-        &[],
-    )
-    .await
-    .unwrap();
+    queue::fail(&pool, &run, "a", &failure("provider_throttled", "Too many.", Retry::Throttled(Duration::ZERO), &[]))
+        .await
+        .unwrap();
     db::budgets::book(&pool, "test", None, Some(Duration::from_secs(60)), "test allows no more.").await.unwrap();
     assert!(claim(&pool, "a", 2).await.is_empty());
     let progress = progress::of_series(&pool, &series("AAPL")).await.unwrap();
@@ -373,7 +368,7 @@ async fn what_is_said_of_one_layer_is_not_told_where_another_has_the_bars(pool: 
     ensure(&pool, &aapl, &[slice(0, 2, 0)]).await;
     let run = claim_one(&pool, "a").await;
     let before = revision(&pool).await;
-    queue::fail(&pool, &run, "a", "x", "x", Retry::Never, Reason::Failed, &[run.slice]).await.unwrap();
+    queue::fail(&pool, &run, "a", &failure("x", "x", Retry::Never, &[run.slice])).await.unwrap();
     assert!(revision(&pool).await > before, "a page has to hear of it");
     let reading = Reading { window: hours(0, 2), since: None, as_of: None, adjust: Adjust::None, asked: Vec::new() };
     assert_eq!(db::bars::read(&pool, &aapl, &reading).await.unwrap().holes[0].range, hours(0, 2));

@@ -290,8 +290,22 @@ pub enum Retry {
     Throttled(Duration),
 }
 
-/// Ends a try without bars; the run's new status, or `None` where the lease is lost. Where it is given up, `reason` is
-/// said of `sessions`, the session time it was to fetch.
+/// How a try ended without bars.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    /// Stable code.
+    pub code: &'a str,
+    /// What happened and what to do.
+    pub message: &'a str,
+    /// What becomes of the run.
+    pub retry: Retry,
+    /// Where it is given up, said of `sessions`.
+    pub reason: Reason,
+    /// The session time it was to fetch.
+    pub sessions: &'a [TimeRange],
+}
+
+/// Ends a try without bars; the run's new status, or `None` where the lease is lost.
 ///
 /// # Errors
 /// Where the database fails.
@@ -299,13 +313,9 @@ pub async fn fail(
     pool: &PgPool,
     run: &ClaimedRun,
     worker: &str,
-    code: &str,
-    message: &str,
-    retry: Retry,
-    reason: Reason,
-    sessions: &[TimeRange],
+    failure: &Failure<'_>,
 ) -> Result<Option<String>, Error> {
-    let (retry_in, is_throttled) = match retry {
+    let (retry_in, is_throttled) = match failure.retry {
         Retry::Never => (None, false),
         Retry::In(delay) => (Some(delay), false),
         Retry::Throttled(delay) => (Some(delay), true),
@@ -315,12 +325,12 @@ pub async fn fail(
         run.id,
         run.attempt,
         worker,
-        code,
-        message,
+        failure.code,
+        failure.message,
         retry_in.map(to_interval) as Option<PgInterval>,
         is_throttled,
-        reason.as_str(),
-        to_multirange(sessions)
+        failure.reason.as_str(),
+        to_multirange(failure.sessions)
     );
     Ok(status.fetch_one(pool).await?)
 }

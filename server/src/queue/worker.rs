@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::notifier::Notifier;
 use crate::db;
-use crate::db::queue::{Answer, ClaimedRun, Retry};
+use crate::db::queue::{Answer, ClaimedRun, Failure, Retry};
 use crate::error::Error;
 use crate::providers::{ErrorClass, FetchRequest, Fetched, Provider, ProviderError};
 use crate::registry::Registry;
@@ -206,17 +206,8 @@ impl Workshop {
             self.book_allowance(run, error.allowance.as_ref(), Some(delay), &reason).await;
         }
         let reason = if error.class == ErrorClass::Plan { Reason::Outside } else { Reason::Failed };
-        let status = db::queue::fail(
-            &self.pool,
-            run,
-            &self.worker,
-            error.code,
-            &error.message,
-            retry,
-            reason,
-            &sessions_in(run),
-        )
-        .await?;
+        let failure = Failure { code: error.code, message: &error.message, retry, reason, sessions: &sessions_in(run) };
+        let status = db::queue::fail(&self.pool, run, &self.worker, &failure).await?;
         if status.as_deref() == Some("failed") {
             self.count_end(run, "failed");
             tracing::warn!(run = run.id, slice = %run.slice, code = error.code, %error, "a slice was given up");
