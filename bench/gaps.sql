@@ -32,7 +32,15 @@ begin
 end
 $$;
 
-select clocked('all series at once', 1000, 10000, tstzmultirange(tstzrange('2024-01-01 00:00+00', '2024-05-05 00:00+00')), 3);
+create function clocked_plan() returns setof text language plpgsql as $$
+begin
+    return query execute 'explain (analyze, costs off, timing off)
+        select count(*) from (select id from series order by id) s,
+            lateral get_coverage_gaps(s.id, ''historical'', tstzmultirange(tstzrange(''2024-01-01 00:00+00'', ''2024-05-05 00:00+00''))) gap';
+end
+$$;
+
+select from clocked('all series at once', 1000, 10000, tstzmultirange(tstzrange('2024-01-01 00:00+00', '2024-05-05 00:00+00')), 3);
 do $$
 begin
     for power in 1..5 loop
@@ -42,10 +50,12 @@ begin
 end
 $$;
 
-select what, series, fragments, max(gaps) as gaps, round(percentile_cont(0.5) within group (order by millis)::numeric, 2) as median_ms
+\echo '| what | series | fragments each | gaps | median ms |'
+\echo '|---|---|---|---|---|'
+select '| ' || concat_ws(' | ', what, series, fragments, max(gaps),
+                         round(percentile_cont(0.5) within group (order by millis)::numeric, 2)) || ' |'
 from took group by what, series, fragments order by what, fragments;
-
-explain (analyze, costs off, timing off)
-select count(*) from (select id from series order by id) s,
-    lateral get_coverage_gaps(s.id, 'historical', tstzmultirange(tstzrange('2024-01-01 00:00+00', '2024-05-05 00:00+00'))) gap;
-select pg_size_pretty(pg_total_relation_size('coverage_status')) as coverage_size;
+\echo
+select '    ' || line from (
+    select clocked_plan() as line
+) plan;

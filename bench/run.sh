@@ -4,5 +4,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release -p tidemark-simulator
 export TIDEMARK_PROFILE=release
-env -u DATABASE_URL -u TIDEMARK_DATA_DIR target/release/tidemark postgres -- npx --prefix end2end playwright test --config end2end/bench.config.ts
+private() { env -u DATABASE_URL -u TIDEMARK_DATA_DIR target/release/tidemark postgres -- "$@"; }
+
+private npx --prefix end2end playwright test --config end2end/bench.config.ts
+{
+  printf '\n## Files\n\n' && bench/import.sh
+  printf '\n## Gaps\n\n' && RUST_LOG=warn private bench/gaps.sh
+} >>bench/RESULTS.md
 cat bench/RESULTS.md
