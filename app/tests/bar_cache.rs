@@ -85,7 +85,7 @@ async fn a_change_is_written_into_its_chunks() {
     let Absorbed::Hold { data, changed } = absorb(Some(&held), answer) else { panic!("fits") };
     cache.write(&data, &changed, 2).await.unwrap();
     let read = cache.read(&series("AAPL")).await.unwrap().unwrap();
-    assert_eq!(read, data);
+    assert_eq!(read, *data);
     assert_eq!(read.layers[0].bars.len(), 8_995);
 }
 

@@ -18,7 +18,7 @@ pub enum Absorbed {
     /// Hold this; `changed` says what to write to the cache.
     Hold {
         /// The whole series.
-        data: ChartData,
+        data: Box<ChartData>,
         /// What differs from what was held.
         changed: Changed,
     },
@@ -41,7 +41,7 @@ pub enum Changed {
 #[must_use]
 pub fn absorb(held: Option<&ChartData>, answer: ChartData) -> Absorbed {
     let Some(since) = answer.since else {
-        return Absorbed::Hold { data: answer, changed: Changed::All };
+        return Absorbed::Hold { data: Box::new(answer), changed: Changed::All };
     };
     let Some(held) = held.filter(|held| fits(held, &answer, since)) else { return Absorbed::Reload };
     let changed = answer.layers.iter().flat_map(|layer| &layer.bars).map(|bar| bar.ts).collect();
@@ -55,7 +55,7 @@ pub fn absorb(held: Option<&ChartData>, answer: ChartData) -> Absorbed {
     let mut providers = held.providers.clone();
     providers.extend(answer.providers.iter().filter(|name| !held.providers.contains(name)).cloned());
     let synthetic = held.synthetic || answer.synthetic;
-    let data = ChartData { layers, since: None, providers, synthetic, ..answer };
+    let data = Box::new(ChartData { layers, since: None, providers, synthetic, ..answer });
     Absorbed::Hold { data, changed: Changed::Bars(changed) }
 }
 
@@ -214,8 +214,11 @@ mod tests {
     fn a_full_answer_replaces() {
         let held = data(None, 3, (0, 30), &[(Layer::Intraday, &[bar(0, 1.0)])]);
         let full = data(None, 4, (0, 30), &[(Layer::Intraday, &[bar(10, 1.0)])]);
-        assert_eq!(absorb(Some(&held), full.clone()), Absorbed::Hold { data: full.clone(), changed: Changed::All });
-        assert_eq!(absorb(None, full.clone()), Absorbed::Hold { data: full, changed: Changed::All });
+        assert_eq!(
+            absorb(Some(&held), full.clone()),
+            Absorbed::Hold { data: Box::new(full.clone()), changed: Changed::All }
+        );
+        assert_eq!(absorb(None, full.clone()), Absorbed::Hold { data: Box::new(full), changed: Changed::All });
     }
 
     #[test]

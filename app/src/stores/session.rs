@@ -234,7 +234,7 @@ impl Session {
                 self.paint(&data, PaintedFrom::Server, changed != Changed::Bars(Default::default()));
                 self.save(&data, changed);
                 self.see_to_coverage(&data);
-                self.held = Some(data);
+                self.held = Some(*data);
             }
             Absorbed::Reload => {
                 self.held = None;
