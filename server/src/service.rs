@@ -275,6 +275,8 @@ fn within(hole: Hole, sessions: &Spans) -> Vec<Hole> {
 /// Leaves what lies in the series' session time: what was stored of other hours, before they were changed, is not shown.
 fn keep_sessions(stored: &mut Stored, ask: &Ask, window: TimeRange) {
     let always = Timestamp(i64::MAX / 2);
+    // A bar that begins in the window may have its session after it.
+    let window = TimeRange { end: ask.calendar.bar_end(ask.timeframe, window.end.plus(-1)), ..window };
     let sessions: Spans = ask.calendar.session_spans(ask.timeframe, window, always).into();
     stored.holes = stored.holes.iter().flat_map(|hole| within(*hole, &sessions)).collect();
     for layer in &mut stored.layers {
