@@ -1,6 +1,7 @@
 //! The `tidemark` command.
 
-use std::io::Write;
+use std::fmt::Display;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tidemark_server::config::{Cli, Command, DatabaseConfig, ExportArgs, ImportAr
 use tidemark_server::db::splits::Source;
 use tidemark_server::files::export::{self, ExportError};
 use tidemark_server::files::import::{self, ImportError, total_size};
-use tidemark_server::files::report::{Outcome, thousands};
+use tidemark_server::files::report::thousands;
 use tidemark_server::files::splits::{self, SplitsFileError};
 use tidemark_server::overrides::{self, CalendarError};
 use tidemark_server::postgres::{PostgresError, default_data_dir, running_url};
@@ -48,6 +49,8 @@ enum CommandError {
     Calendar(#[from] CalendarError),
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    #[error("All was done that was asked for, but the report could not be printed: {0}.")]
+    Report(std::io::Error),
     #[error("Metrics can't be counted: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error(transparent)]
@@ -104,7 +107,6 @@ async fn run_server(cli: &Cli) -> Result<(), CommandError> {
 
 /// A tick by hand, on the database of DATABASE_URL or of the server that runs on this machine. Slices it makes are
 /// fetched by that server.
-#[expect(clippy::print_stdout, reason = "what was done is what the command is run for")]
 async fn tick(cli: &Cli) -> Result<(), CommandError> {
     let config = &cli.database;
     let data_dir = config.data_dir.clone().unwrap_or_else(default_data_dir);
@@ -128,12 +130,20 @@ async fn tick(cli: &Cli) -> Result<(), CommandError> {
     duty.run(stop).await;
     pool.close().await;
     let Ticked { is_leader, reaped_series, refreshed_series, created_slices } = ticked;
-    if is_leader {
-        println!("reaped series: {reaped_series}; refreshed series: {refreshed_series}; slices made: {created_slices}");
+    let done = if is_leader {
+        format!("reaped series: {reaped_series}; refreshed series: {refreshed_series}; slices made: {created_slices}\n")
     } else {
-        println!("another process is ticking right now; nothing was left to do");
+        "another process is ticking right now; nothing was left to do\n".to_owned()
+    };
+    say(std::io::stdout(), done).map_err(CommandError::Report)
+}
+
+/// Says what was done, which is what a command is run for. Nobody need listen.
+fn say(mut to: impl Write, done: impl Display) -> std::io::Result<()> {
+    match write!(to, "{done}").and_then(|()| to.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        said => said,
     }
-    Ok(())
 }
 
 async fn import(config: &DatabaseConfig, args: &ImportArgs) -> Result<ExitCode, CommandError> {
@@ -141,24 +151,20 @@ async fn import(config: &DatabaseConfig, args: &ImportArgs) -> Result<ExitCode, 
     let progress = progress_bar("{bar:40} {percent:>3} %  {eta} left", Some(total_size(&request.files)));
     let report = with_pool(config, async |pool| {
         let (notifier, duty) = notifier(pool.clone());
-        let report = import::import(&pool, &request, Clock::System.now(), &progress).await?;
-        if report.written() > 0 && report.kept == Outcome::GoodRows {
-            notifier.changed(&report.series);
-        }
+        let report = import::import(&pool, &request, Clock::System.now(), &notifier, &progress).await;
         let stop = CancellationToken::new();
         stop.cancel();
         duty.run(stop).await;
-        Ok(report)
+        Ok(report?)
     })
     .await;
     progress.finish_and_clear();
     let report = report?;
-    write!(std::io::stdout(), "{report}")?;
+    say(std::io::stdout(), &report).map_err(CommandError::Report)?;
     Ok(if report.is_failure() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Records all splits of a file, puts those into effect whose time has come, and says so.
-#[expect(clippy::print_stdout, reason = "what was done is what the command is run for")]
 async fn record_splits(config: &DatabaseConfig, file: &Path) -> Result<(), CommandError> {
     let splits = splits::read(file)?;
     with_pool(config, async |pool| {
@@ -174,14 +180,13 @@ async fn record_splits(config: &DatabaseConfig, file: &Path) -> Result<(), Comma
         let stop = CancellationToken::new();
         stop.cancel();
         duty.run(stop).await;
-        println!("splits recorded: {changed}; series read otherwise from now on: {}", series.len());
-        Ok(())
+        let done = format!("splits recorded: {changed}; series read otherwise from now on: {}\n", series.len());
+        say(std::io::stdout(), done).map_err(CommandError::Report)
     })
     .await
 }
 
 /// Says what was done on standard error, since standard output may be the file.
-#[expect(clippy::print_stderr, reason = "the report is what the command is run for")]
 async fn export(config: &DatabaseConfig, args: &ExportArgs) -> Result<(), CommandError> {
     let (wanted, target) = (args.wanted()?, args.target());
     let format = target.format(args.format)?;
@@ -191,8 +196,9 @@ async fn export(config: &DatabaseConfig, args: &ExportArgs) -> Result<(), Comman
         with_pool(config, async |pool| Ok(export::export(&pool, &series, &wanted, format, target, &progress).await?))
             .await;
     progress.finish_and_clear();
-    eprintln!("{} bars of {} {} were written.", thousands(exported?), series.symbol, series.timeframe);
-    Ok(())
+    let (count, SeriesKey { symbol, timeframe }) = (thousands(exported?), series);
+    say(std::io::stderr(), format_args!("{count} bars of {symbol} {timeframe} were written.\n"))
+        .map_err(CommandError::Report)
 }
 
 /// On standard error, and only on a terminal.

@@ -2,17 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking, and says what it skips")]
 
+mod support;
+
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{
     ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use chrono::Utc;
 use parquet::arrow::ArrowWriter;
-use sqlx::PgPool;
+use parquet::file::properties::WriterProperties;
+use sqlx::{ConnectOptions, PgPool};
+use support::{TestServer, config};
 use tidemark_app::backend::SeriesKey;
 use tidemark_market::slicing::{Ask, asked_spans};
 use tidemark_market::time::{DAY, HOUR, MINUTE};
@@ -20,6 +26,7 @@ use tidemark_market::{Adjust, Bar, Hours, Layer, Spans, Symbol, TimeRange, Times
 use tidemark_server::db;
 use tidemark_server::db::bars::Reading;
 use tidemark_server::providers::Listing;
+use tidemark_server::queue::notifier::CHANGED_CHANNEL;
 
 /// 2024-01-02T00:00:00Z, a Tuesday.
 const START: i64 = 1_704_153_600_000;
@@ -40,7 +47,6 @@ impl Run {
 }
 
 async fn tidemark(pool: &PgPool, arguments: &[&str]) -> Run {
-    use sqlx::ConnectOptions;
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_tidemark"))
         .args(arguments)
         .env("DATABASE_URL", pool.connect_options().to_url_lossy().as_str())
@@ -199,10 +205,78 @@ async fn with_atomic_one_bad_row_keeps_all_out(pool: PgPool) {
     assert_eq!(held(&pool, &series("X:BTCUSD", "m1")).await, []);
     assert_eq!(covered(&pool, &series("X:BTCUSD", "m1")).await, Spans::empty());
 
+    let dry =
+        tidemark(&pool, &["import", file.to_str().unwrap(), "--symbol", "X:BTCUSD", "--atomic", "--dry-run"]).await;
+    assert!(!dry.is_ok && dry.out.starts_with("Nothing was kept: not all rows are good"), "{}", dry.out);
+
     let good = folder.file("good.csv", csv(&minutes(START, 50_000)));
     let run = import(&pool, &good, "X:BTCUSD", &["--atomic"]).await;
     assert_eq!((run.count("written"), run.count("rejected")), (50_000, 0));
     assert_eq!(held(&pool, &series("X:BTCUSD", "m1")).await.len(), 50_000);
+
+    // While rows are looked at, others work on the series.
+    let mut other = pool.begin().await.unwrap();
+    sqlx::query("select from series for update").execute(&mut *other).await.unwrap();
+    let arguments = ["import", file.to_str().unwrap(), "--symbol", "X:BTCUSD", "--atomic"];
+    let run = tokio::time::timeout(Duration::from_secs(60), tidemark(&pool, &arguments)).await.unwrap();
+    assert!(run.out.starts_with("Nothing was kept"), "{}{}", run.out, run.err);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn what_can_not_be_said_is_no_loss(pool: PgPool) {
+    let folder = Folder::new("unsaid");
+    let bars = folder.file("bars.csv", csv(&minutes(START, 500)));
+    let splits = folder.file("splits.csv", "symbol,execution_date,split_from,split_to\nAAPL,2014-06-09,1,7\n");
+    let (bars, splits) = (bars.to_str().unwrap(), splits.to_str().unwrap());
+    let url = pool.connect_options().to_url_lossy();
+    for arguments in [&["import", bars, "--symbol", "X:BTCUSD"][..], &["splits", splits], &["tick"]] {
+        let run = |stdout: std::process::Stdio| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tidemark"));
+            let command = command.args(arguments).env("DATABASE_URL", url.as_str());
+            command.stdout(stdout).stderr(std::process::Stdio::piped()).output().unwrap()
+        };
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let unheard = run(writer.into());
+        assert!(unheard.status.success(), "{}", String::from_utf8_lossy(&unheard.stderr));
+        let full = run(fs::File::options().write(true).open("/dev/full").unwrap().into());
+        let said = String::from_utf8_lossy(&full.stderr);
+        let why = "All was done that was asked for, but the report could not be printed: No space left";
+        assert!(!full.status.success() && said.contains(why), "{said}");
+    }
+    assert_eq!(held(&pool, &series("X:BTCUSD", "m1")).await.len(), 500);
+
+    let run = tidemark(&pool, &["import", bars, "--symbol", "X:ETHUSD", "--rejects", "/dev/full"]).await;
+    assert!(!run.is_ok && run.err.contains("/dev/full can't be written"), "{}{}", run.out, run.err);
+    assert_eq!(held(&pool, &series("X:ETHUSD", "m1")).await, []);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn what_was_read_of_a_damaged_file_is_kept_and_told(pool: PgPool) {
+    let folder = Folder::new("damaged-later");
+    let file = folder.0.join("bars.parquet");
+    let flat = || Arc::new(Float64Array::from(vec![2.0; 60_000])) as ArrayRef;
+    let columns = [("t", epoch(60_000)), ("o", flat()), ("h", flat()), ("l", flat()), ("c", flat())];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let groups = WriterProperties::builder().set_max_row_group_row_count(Some(40_000)).build();
+    let mut writer = ArrowWriter::try_new(fs::File::create(&file).unwrap(), batch.schema(), Some(groups)).unwrap();
+    writer.write(&batch).unwrap();
+    let metadata = writer.close().unwrap();
+    let at = usize::try_from(metadata.row_group(1).column(0).dictionary_page_offset().unwrap()).unwrap();
+    let mut damaged = fs::read(&file).unwrap();
+    assert_eq!(damaged[at..at + 2], [0x15, 0x04], "the first field of a page's head is its kind");
+    damaged[at + 1] = 0x02;
+    fs::write(&file, damaged).unwrap();
+
+    let mut listener = sqlx::postgres::PgListener::connect_with(&pool).await.unwrap();
+    listener.listen(CHANGED_CHANNEL).await.unwrap();
+    let run = tidemark(&pool, &["import", file.to_str().unwrap(), "--symbol", "X:BTCUSD"]).await;
+    let why = "is damaged after row 32768: ";
+    assert!(!run.is_ok && run.err.contains(why), "{}{}", run.out, run.err);
+    assert!(run.err.contains("32,768 bars were written before, and are kept"), "{}", run.err);
+    assert_eq!(held(&pool, &series("X:BTCUSD", "m1")).await.len(), 32_768);
+    let told = tokio::time::timeout(Duration::from_secs(30), listener.recv()).await.unwrap().unwrap();
+    assert_eq!(told.payload(), "X:BTCUSD m1");
 }
 
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
@@ -283,8 +357,132 @@ async fn times_of_mixed_zones_are_an_error_that_names_both_lines(pool: PgPool) {
     let run = tidemark(&pool, &["import", file, "--symbol", "X:BTCUSD", "--time-zone", "UTC"]).await;
     assert!(!run.is_ok);
     assert!(run.err.contains("line 2 has the offset +00:00, line 4 has no zone"), "{}", run.err);
-    assert!(run.err.contains("Nothing was written."), "{}", run.err);
     assert_eq!(held(&pool, &series("X:BTCUSD", "m1")).await, []);
+
+    // Far in, it is the row that is refused: those before may have been written.
+    let mut rows = csv(&minutes(START, 30_000));
+    rows.push_str("2024-01-30 00:00:00,1,1,1,1,1\n");
+    let file = folder.file("far.csv", rows);
+    let run = import(&pool, &file, "X:BTCUSD", &["--time-zone", "UTC"]).await;
+    assert_eq!((run.count("written"), run.count("rejected")), (30_000, 1));
+    let why = "line 30002: other_zone, it has no zone, and line 2 has epoch milliseconds: 2024-01-30 00:00:00,1";
+    assert!(run.out.contains(why), "{}", run.out);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn one_bad_row_costs_no_other_its_place(pool: PgPool) {
+    let folder = Folder::new("one-bad-row");
+    let bars = minutes(START, 50_000);
+    let lines: Vec<String> = csv(&bars).lines().map(str::to_owned).collect();
+    let quoted = lines[101].replacen(',', ",\"", 1);
+    let ahead = lines[101].replacen(&bars[100].ts.0.to_string(), &(bars[100].ts.0 + 366 * DAY).to_string(), 1);
+    let endless = format!("{},{}", lines[101], "9".repeat(100_000));
+    let wide = format!("{},{}", lines[101], "9".repeat(10_000));
+    for (symbol, line, good, why) in [
+        ("X:AUSD", quoted, 49_999, "line 102: unreadable, 2 cells instead of 6: 1704159600000,"),
+        ("X:BUSD", ahead, 50_000, ""),
+        ("X:CUSD", endless, 49_999, "line 102: unreadable, it is longer than 65536 bytes: 1704159600000,"),
+        ("X:DUSD", wide, 49_999, "line 102: unreadable, 7 cells instead of 6: 1704159600000,"),
+    ] {
+        let mut lines = lines.clone();
+        lines[101] = line;
+        let run = import(&pool, &folder.file("bars.csv", lines.join("\n")), symbol, &[]).await;
+        assert_eq!((run.count("written"), run.count("rejected")), (good, 50_000 - good), "{symbol} {}", run.out);
+        assert!(run.out.contains(why) && run.out.len() < 2_000, "{}", run.out);
+    }
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn the_hour_that_clocks_show_twice_keeps_its_bars_apart(pool: PgPool) {
+    let folder = Folder::new("clocks");
+    let zone = ["--time-zone", "America/New_York"];
+    let row = |hour: i64, minute: i64, price: i64| {
+        format!("2024-11-03 {hour:02}:{minute:02}:00,{price},{price},{price},{price},1\n")
+    };
+    let header = "time,open,high,low,close,volume\n";
+
+    let hours: String = [(3, 5), (2, 4), (1, 3), (1, 2), (0, 1)].map(|(hour, price)| row(hour, 0, price)).concat();
+    import(&pool, &folder.file("down.csv", format!("{header}{hours}")), "X:BTCUSD", &zone).await;
+    let held_hours: Vec<_> =
+        held(&pool, &series("X:BTCUSD", "h1")).await.iter().map(|bar| (bar.ts.to_string(), bar.open)).collect();
+    let want = [("04", 1.0), ("05", 2.0), ("06", 3.0), ("07", 4.0), ("08", 5.0)];
+    assert_eq!(held_hours, want.map(|(hour, price)| (format!("2024-11-03T{hour}:00:00Z"), price)));
+
+    // Minutes from 00:30 on, one of them twice: each has its own price.
+    let mut minutes: Vec<String> = (30..60).map(|minute| row(0, minute, 1_000 + minute)).collect();
+    minutes.extend((0..60).map(|minute| row(1, minute, 2_000 + minute)));
+    minutes.extend((0..60).map(|minute| row(1, minute, 3_000 + minute)));
+    minutes.insert(50, minutes[50].clone());
+    let file = folder.file("twice.csv", format!("{header}{}", minutes.concat()));
+    let run = import(&pool, &file, "X:ETHUSD", &zone).await;
+    assert!(run.out.contains("line 53: duplicate"), "{}", run.out);
+    for bar in held(&pool, &series("X:ETHUSD", "m1")).await {
+        let minute = (bar.ts.0 - Timestamp::parse("2024-11-03T04:00:00Z").unwrap().0) / MINUTE;
+        let price = (minute / 60 + 1) * 1_000 + minute % 60;
+        assert_eq!(bar.open, f64::from(i32::try_from(price).unwrap()), "{}", bar.ts);
+    }
+    let unclear = folder.file("unclear.csv", format!("{header}{}{}{}", row(1, 20, 1), row(1, 21, 1), row(3, 0, 1)));
+    let run = import(&pool, &unclear, "X:LTCUSD", &[&zone[..], &["--timeframe", "m1"]].concat()).await;
+    let why =
+        "line 2: ambiguous, the clocks of America/New_York show 2024-11-03 01:20:00 twice; write it with its offset";
+    assert!(run.out.contains(why), "{}", run.out);
+    assert_eq!((run.count("written"), run.count("rejected")), (1, 2));
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn what_a_file_does_not_tell_is_left_as_it_is(pool: PgPool) {
+    let folder = Folder::new("untold");
+    let rows = |volume: &str, vwap: &str, trades: &str, close: u32| -> String {
+        let row = |n| format!("{},10,20,5,{close}{volume}{vwap}{trades}\n", START + n * MINUTE);
+        (0..5).map(row).collect()
+    };
+    let full = format!("t,o,h,l,c,v,vw,n\n{}", rows(",7", ",11.5", ",3", 12));
+    import(&pool, &folder.file("full.csv", full), "X:BTCUSD", &[]).await;
+    let bare = folder.file("bare.csv", format!("t,o,h,l,c\n{}", rows("", "", "", 12)));
+    let run = import(&pool, &bare, "X:BTCUSD", &[]).await;
+    assert_eq!((run.count("written"), run.count("unchanged")), (0, 5), "{}", run.out);
+    let bare = folder.file("bare.csv", format!("t,o,h,l,c,vw\n{}", rows("", ",", "", 13)));
+    let run = import(&pool, &bare, "X:BTCUSD", &[]).await;
+    assert_eq!(run.count("replaced"), 5);
+    for bar in held(&pool, &series("X:BTCUSD", "m1")).await {
+        assert_eq!((bar.close, bar.volume, bar.vwap, bar.trades), (13.0, 7.0, Some(11.5), Some(3)));
+    }
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn the_time_of_bad_rows_can_still_be_fetched(pool: PgPool) {
+    let folder = Folder::new("bad-time");
+    let bars = minutes(START, 1_440);
+    let mut lines: Vec<String> = csv(&bars).lines().map(str::to_owned).collect();
+    for line in &mut lines[101..141] {
+        let at = line.split(',').next().unwrap().to_owned();
+        *line = format!("{at},NaN,NaN,NaN,NaN,1");
+    }
+    lines[501] = format!("{},,,,,", bars[500].ts.0);
+    lines.push(lines[601].replace("3.5", "-1"));
+    let run = import(&pool, &folder.file("bars.csv", lines.join("\n")), "X:BTCUSD", &[]).await;
+    assert_eq!((run.count("written"), run.count("rejected")), (1_399, 42));
+    assert!(run.out.contains("covered    2024-01-02T00:00:00Z to 2024-01-03T00:00:00Z, with holes"), "{}", run.out);
+    let span = |from: usize, to: usize| TimeRange { start: bars[from].ts, end: bars[to].ts };
+    let all = TimeRange { start: Timestamp(START), end: Timestamp(START + DAY) };
+    let want = Spans::from(all).subtract(&span(100, 140).into()).subtract(&span(500, 501).into());
+    assert_eq!(covered(&pool, &series("X:BTCUSD", "m1")).await, want);
+    let again = import(&pool, &folder.file("bars.csv", lines.join("\n")), "X:BTCUSD", &[]).await;
+    assert!(again.out.starts_with("0 bars were written: all good rows are held already."), "{}", again.out);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn rows_of_another_symbol_are_left_out(pool: PgPool) {
+    let folder = Folder::new("symbols");
+    let rows = |names: [&str; 3]| -> String {
+        let row = |(n, name): (i64, &str)| format!("{},{name},1,1,1,1\n", START + n * MINUTE);
+        (0..).zip(names).map(row).collect()
+    };
+    let file =
+        folder.file("two.csv", format!("time,Symbol,open,high,low,close\n{}", rows(["BTC/USD", "ETHUSD", "btcusd"])));
+    let run = import(&pool, &file, "X:BTCUSD", &["--timeframe", "m1"]).await;
+    assert_eq!((run.count("written"), run.count("rejected")), (2, 1));
+    assert!(run.out.contains("line 3: other_symbol, it is of ETHUSD, not of X:BTCUSD"), "{}", run.out);
 }
 
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
@@ -391,7 +589,7 @@ async fn wall_times_are_read_in_their_zone_and_dates_as_the_exchanges_days(pool:
          20240311\t09:30\t1\t1\t1\t1\n",
     );
     let run = import(&pool, &file, "AAPL", &["--time-zone", "America/New_York"]).await;
-    assert!(run.out.contains("separated by tabs; no column for volume, so it is 0"), "{}", run.out);
+    assert!(run.out.contains("separated by tabs; no column for volume, so it is 0 where none is held"), "{}", run.out);
     assert!(run.out.contains("times without a zone are of America/New_York"), "{}", run.out);
     let times: Vec<_> = held(&pool, &series("AAPL", "m1")).await.iter().map(|bar| bar.ts.to_string()).collect();
     assert_eq!(times, ["2024-03-08T14:30:00Z", "2024-03-08T14:31:00Z", "2024-03-11T13:30:00Z"]);
@@ -464,6 +662,14 @@ async fn parquet_is_read_whatever_its_columns_types_and_its_name(pool: PgPool) {
     assert!(run.out.contains("AAPL d1 (inferred") && run.out.contains("dates are the exchange's days"), "{}", run.out);
     assert_eq!(held(&pool, &series("AAPL", "d1")).await[0].ts.to_string(), "2024-01-02T05:00:00Z");
 
+    // Without its dictionary page, which is the first, the reader panics.
+    let mut damaged = fs::read(parquet_of(&folder, "long.parquet", vec![("t", epoch(100))])).unwrap();
+    assert_eq!(damaged[4..6], [0x15, 0x04], "the first field of a page's head is its kind");
+    damaged[5] = 0x02;
+    let file = folder.file("damaged.parquet", damaged);
+    let run = tidemark(&pool, &["import", file.to_str().unwrap(), "--symbol", "X:FUSD"]).await;
+    assert!(!run.is_ok && run.err.contains("damaged") && run.err.contains("Fetch it again."), "{}{}", run.out, run.err);
+
     let bad = Arc::new(Float64Array::from(vec![Some(1.0), None, Some(f64::NAN), Some(-1.0)]));
     let file = parquet_of(&folder, "bad.parquet", vec![("t", epoch(4)), ("volume", bad)]);
     let run = import(&pool, &file, "X:EUSD", &[]).await;
@@ -497,6 +703,24 @@ async fn an_export_that_fails_leaves_nothing_and_one_that_works_is_whole(pool: P
     let text = fs::read_to_string(&out).unwrap();
     assert!(text.starts_with("time,open,high,low,close,volume,vwap,trades,layer,provider\n2024-01-02T00:00:00Z,100,101,99,100,3.5,,,historical,file\n"));
     assert_eq!(text.lines().count(), 20_001);
+    // A link and a file's mode stay as they are, and a pipe is written into.
+    let (link, pipe) = (folder.path("link.csv"), folder.path("pipe.csv"));
+    std::os::unix::fs::symlink(&out, &link).unwrap();
+    fs::set_permissions(&out, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&out, "what was there").unwrap();
+    let run = tidemark(&pool, &["export", "X:BTCUSD", "m1", "--out", &link]).await;
+    assert!(run.is_ok && Path::new(&link).is_symlink() && fs::read_to_string(&out).unwrap() == text, "{}", run.err);
+    assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let through = fs::File::create(folder.path("through.csv")).unwrap();
+    let mut reader = std::process::Command::new("cat").arg(&pipe).stdout(through).spawn().unwrap();
+    let run = tidemark(&pool, &["export", "X:BTCUSD", "m1", "--out", &pipe]).await;
+    assert!(run.is_ok && fs::metadata(&pipe).unwrap().file_type().is_fifo(), "{}", run.err);
+    assert!(reader.wait().unwrap().success());
+    assert_eq!(fs::read_to_string(folder.path("through.csv")).unwrap(), text);
+    let run = tidemark(&pool, &["export", "X:BTCUSD", "m1", "--out", "/dev/stdout", "--format", "csv"]).await;
+    assert_eq!(run.out, text);
+    [link, pipe, folder.path("through.csv")].iter().for_each(|path| fs::remove_file(path).unwrap());
     let part =
         tidemark(&pool, &["export", "X:BTCUSD", "m1", "--from", "2024-01-03", "--to", "2024-01-03T01:00:00Z"]).await;
     assert_eq!(part.out.lines().count(), 61);
@@ -517,6 +741,16 @@ fn recorded(text: &str) -> Vec<Bar> {
     rows.collect()
 }
 
+/// The bars that the API tells over the time of `want`, as traded.
+async fn told(server: &TestServer, series: &SeriesKey, want: &[Bar]) -> Vec<Bar> {
+    let (from, to) = (want[0].ts.millis(), want[want.len() - 1].ts.millis() + 1);
+    let SeriesKey { symbol, timeframe } = series;
+    let path = format!("/api/v1/bars?symbol={symbol}&tf={timeframe}&from={from}&to={to}&adjust=none");
+    let (_, mut answer) = server.get(&path).await;
+    let bars: Vec<Bar> = serde_json::from_value(answer["bars"].take()).unwrap();
+    bars.into_iter().filter(|bar| (from..to).contains(&bar.ts.millis())).collect()
+}
+
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn every_recorded_file_goes_in_and_comes_out_equal(pool: PgPool) {
     let fixtures = std::env::var("TIDEMARK_FIXTURES").unwrap_or_else(|_| "../../shared/fixtures".to_owned());
@@ -525,6 +759,7 @@ async fn every_recorded_file_goes_in_and_comes_out_equal(pool: PgPool) {
         return;
     }
     let folder = Folder::new("recorded");
+    let server = TestServer::start_with(&pool, &config("http://127.0.0.1:9")).await;
     let minutes = |symbol: &str, days: &[u32]| -> Vec<String> {
         days.iter().map(|day| format!("us_equity/minute_{symbol}_{day}.csv")).collect()
     };
@@ -576,6 +811,9 @@ async fn every_recorded_file_goes_in_and_comes_out_equal(pool: PgPool) {
         let held = held(&pool, &key).await;
         assert_eq!(held.len(), want.len(), "{symbol} {timeframe}");
         assert!(held == want, "{symbol} {timeframe} differs");
+        let told = told(&server, &key, &want).await;
+        let differs = told.iter().zip(&want).find(|(told, want)| told != want);
+        assert_eq!((told.len(), differs), (want.len(), None), "{symbol} {timeframe} by the API");
 
         for ending in ["csv", "parquet"] {
             let out = folder.path(&format!("out.{ending}"));
@@ -586,11 +824,12 @@ async fn every_recorded_file_goes_in_and_comes_out_equal(pool: PgPool) {
             assert_eq!(again.count("unchanged"), held.len() as u64);
         }
     }
+    server.stop().await;
     for (file, why) in [
         ("kraken/trades_BCHEUR_q2.csv", "there is no header, and the 3 columns"),
         ("misc/BTCUSD.csv", "the most frequent step from row to row is 31 days, which is no timeframe"),
         ("us_equity/factors_AAPL.csv", "there is no header, and the 4 columns"),
-        ("binance/klines_BTCUSDT_1m_2021-10-22.json", "no"),
+        ("binance/klines_BTCUSDT_1m_2021-10-22.json", "is JSON, which is not read. Save it as CSV or Parquet."),
     ] {
         let run = tidemark(&pool, &["import", &format!("{fixtures}/{file}"), "--symbol", "X:BTCUSD"]).await;
         assert!(!run.is_ok && run.err.contains(why), "{file}: {}{}", run.out, run.err);

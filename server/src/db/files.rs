@@ -51,7 +51,8 @@ pub struct Written {
     pub added: u64,
 }
 
-/// Writes bars of one layer, one for each time, and books `covered`.
+/// Writes bars of one layer, one for each time, and books `covered`. What bars have no value for is left as it is held: for
+/// volume where `has_volume` is false.
 ///
 /// # Errors
 /// Where the database fails; then nothing was written.
@@ -61,9 +62,11 @@ pub async fn write(
     layer: Layer,
     adjusted: bool,
     bars: &[Bar],
+    has_volume: bool,
     covered: &Spans,
 ) -> Result<Written, Error> {
     let columns = Columns::from(bars);
+    let volume = has_volume.then_some(columns.volume.as_slice());
     let row = sqlx::query!(
         r#"select written as "written!", added as "added!"
            from import_bars($1, $2::text::bar_layer, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
@@ -78,7 +81,7 @@ pub async fn write(
         &columns.high,
         &columns.low,
         &columns.close,
-        &columns.volume,
+        volume,
         &columns.vwap as &[Option<f64>],
         &columns.trades as &[Option<i32>],
         to_multirange(covered.ranges())

@@ -25,6 +25,8 @@ pub struct Columns {
     pub trades: Option<usize>,
     /// The layer, as our own exports have it.
     pub layer: Option<usize>,
+    /// Whose bar it is.
+    pub symbol: Option<usize>,
     /// The names of columns that are not read.
     pub ignored: Vec<String>,
 }
@@ -65,6 +67,7 @@ const VOLUME: &[&str] = &["volume", "vol", "v"];
 const VWAP: &[&str] = &["vwap", "vw"];
 const TRADES: &[&str] = &["trades", "n", "count"];
 const LAYER: &[&str] = &["layer"];
+const SYMBOL: &[&str] = &["symbol", "ticker"];
 
 impl Columns {
     /// By the names in a header. `has_time_of_day` tells whether the column at a position holds times of day.
@@ -82,7 +85,9 @@ impl Columns {
             let missing = wanted.filter(|(is_missing, _)| *is_missing).map(|(_, role)| role).collect();
             return Err(ColumnsError::Missing { missing, found: names.to_vec() });
         };
-        let mut columns = Self { time, open, high, low, close, volume, vwap, trades, layer, ignored: Vec::new() };
+        let symbol = plain.iter().position(|name| SYMBOL.contains(&name.as_str()));
+        let ignored = Vec::new();
+        let mut columns = Self { time, open, high, low, close, volume, vwap, trades, layer, symbol, ignored };
         let read = columns.positions();
         columns.ignored =
             names.iter().enumerate().filter(|(at, _)| !read.contains(at)).map(|(_, name)| name.clone()).collect();
@@ -101,6 +106,7 @@ impl Columns {
             vwap: None,
             trades: None,
             layer: None,
+            symbol: None,
             ignored: Vec::new(),
         }
     }
@@ -108,7 +114,7 @@ impl Columns {
     /// Every position that is read, sorted.
     pub fn positions(&self) -> Vec<usize> {
         let prices = [self.open, self.high, self.low, self.close];
-        let others = [self.time.second(), self.volume, self.vwap, self.trades, self.layer];
+        let others = [self.time.second(), self.volume, self.vwap, self.trades, self.layer, self.symbol];
         let mut positions: Vec<usize> =
             std::iter::once(self.time.first()).chain(prices).chain(others.into_iter().flatten()).collect();
         positions.sort_unstable();

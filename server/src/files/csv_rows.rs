@@ -1,10 +1,10 @@
-//! Rows of a text file.
+//! Rows of a text file. Each line is one: a quote that is not closed costs its line and no other.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
-use csv::{ByteRecord, ErrorKind, ReaderBuilder, Terminator};
+use csv::ByteRecord;
 use tidemark_market::Layer;
 
 use super::FileError;
@@ -13,23 +13,32 @@ use super::error::ColumnsError;
 use super::rows::{Row, Unread, count, optional};
 use super::times::{Moment, is_time_of_day};
 
-/// The longest row that is read, in bytes. A quote that is not closed would make one of all that follows.
-const MAX_ROW: usize = 1 << 20;
+/// The longest line that is read, in bytes.
+const MAX_LINE: usize = 1 << 16;
+/// How much of a row's text is kept, in bytes.
+const MAX_TEXT: usize = 1 << 10;
 /// How much of a cell an explanation quotes, in characters.
 const QUOTED: usize = 40;
 
 /// A reader of bars from text. Separator and header are found out.
 pub struct CsvRows {
-    reader: csv::Reader<Bounded<BufReader<File>>>,
+    reader: BufReader<File>,
     path: String,
+    /// Bytes read.
+    position: u64,
     length: u64,
     separator: u8,
     columns: Columns,
     has_header: bool,
     /// Of the first record.
     width: usize,
-    /// The first record, where it is a row.
-    pending: Option<ByteRecord>,
+    /// The first record, where it is a row, and its line.
+    pending: Option<(u64, ByteRecord)>,
+    /// The last line that was read, its number, and whether it is longer than any row.
+    text: Vec<u8>,
+    line: u64,
+    is_endless: bool,
+    /// Its cells.
     record: ByteRecord,
 }
 
@@ -38,27 +47,24 @@ impl CsvRows {
     pub fn open(path: &Path, mut file: File, length: u64) -> Result<Self, FileError> {
         let unreadable = FileError::unreadable(path);
         file.rewind().map_err(&unreadable)?;
-        let mut text = BufReader::with_capacity(1 << 16, file);
-        if text.fill_buf().map_err(&unreadable)?.starts_with(b"\xef\xbb\xbf") {
-            text.consume(3);
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        if reader.fill_buf().map_err(&unreadable)?.starts_with(b"\xef\xbb\xbf") {
+            reader.consume(3);
         }
-        let separator = separator(text.fill_buf().map_err(&unreadable)?);
-        // A carriage return before the line feed is cut from the last cell with the other white space.
-        let reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(separator)
-            .terminator(Terminator::Any(b'\n'))
-            .from_reader(Bounded { inner: text, left: MAX_ROW });
+        let separator = separator(reader.fill_buf().map_err(&unreadable)?);
         let mut rows = Self {
             reader,
             path: path.display().to_string(),
+            position: 0,
             length,
             separator,
             columns: Columns::by_position(),
             has_header: false,
             width: 0,
             pending: None,
+            text: Vec::new(),
+            line: 0,
+            is_endless: false,
             record: ByteRecord::new(),
         };
         rows.find_columns()?;
@@ -69,10 +75,13 @@ impl CsvRows {
         if !self.read_record()? {
             return Err(FileError::Empty(self.path.clone()));
         }
+        if self.is_endless {
+            return Err(FileError::Endless { path: self.path.clone(), line: self.line });
+        }
         let first = std::mem::take(&mut self.record);
         self.width = first.len();
         if is_row(&first) {
-            self.pending = Some(first);
+            self.pending = Some((self.line, first));
             return Ok(());
         }
         let refused = |source| FileError::Columns { path: self.path.clone(), source };
@@ -80,8 +89,8 @@ impl CsvRows {
             return Err(refused(ColumnsError::NoHeader(first.len())));
         }
         let names: Vec<String> = (0..first.len()).map(|at| cell_text(&first, at)).collect();
-        let second = if self.read_record()? { Some(std::mem::take(&mut self.record)) } else { None };
-        let has_time_of_day = |at| second.as_ref().is_some_and(|row| is_time_of_day(&cell_text(row, at)));
+        let second = if self.read_record()? { Some((self.line, std::mem::take(&mut self.record))) } else { None };
+        let has_time_of_day = |at| second.as_ref().is_some_and(|(_, row)| is_time_of_day(&cell_text(row, at)));
         let refused = |source| FileError::Columns { path: self.path.clone(), source };
         self.columns = Columns::by_name(&names, has_time_of_day).map_err(refused)?;
         self.has_header = true;
@@ -92,7 +101,7 @@ impl CsvRows {
     /// The next row; `None` after the last.
     pub fn next(&mut self) -> Result<Option<Result<Row, Unread>>, FileError> {
         match self.pending.take() {
-            Some(first) => self.record = first,
+            Some((line, first)) => (self.line, self.record) = (line, first),
             None if !self.read_record()? => return Ok(None),
             None => {}
         }
@@ -101,28 +110,32 @@ impl CsvRows {
 
     /// Reads the next record that is not blank; false after the last.
     fn read_record(&mut self) -> Result<bool, FileError> {
-        loop {
-            self.reader.get_mut().left = MAX_ROW;
-            let line = self.reader.position().line();
-            let is_there = self.reader.read_byte_record(&mut self.record).map_err(|error| self.failed(error, line))?;
-            if !is_there || self.record.iter().any(|cell| !cell.trim_ascii().is_empty()) {
-                return Ok(is_there);
+        while self.read_line().map_err(|source| FileError::Unreadable { path: self.path.clone(), source })? {
+            split(&self.text, self.separator, &mut self.record);
+            if self.record.iter().any(|cell| !cell.trim_ascii().is_empty()) {
+                return Ok(true);
             }
         }
+        Ok(false)
     }
 
-    fn failed(&self, error: csv::Error, line: u64) -> FileError {
-        let path = self.path.clone();
-        match error.into_kind() {
-            ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => FileError::Endless { path, line },
-            ErrorKind::Io(source) => FileError::Unreadable { path, source },
-            other => FileError::Unreadable { path, source: io::Error::other(format!("{other:?}")) },
-        }
+    /// Reads the next line; of an endless one the beginning. False after the last.
+    fn read_line(&mut self) -> io::Result<bool> {
+        self.text.clear();
+        let read = self.reader.by_ref().take(MAX_LINE as u64).read_until(b'\n', &mut self.text)?;
+        self.is_endless = read == MAX_LINE && !self.text.ends_with(b"\n");
+        let skipped = if self.is_endless { self.reader.skip_until(b'\n')? } else { 0 };
+        self.line += 1;
+        self.position += (read + skipped) as u64;
+        Ok(read > 0)
     }
 
     fn read_row(&self) -> Result<Row, Unread> {
-        let number = self.record.position().map_or(0, csv::Position::line);
-        let unread = |detail| Unread { number, detail, text: self.text() };
+        let number = self.line;
+        let unread = |detail| Unread { number, moment: self.moment().ok(), detail, text: self.text() };
+        if self.is_endless {
+            return Err(unread(format!("it is longer than {MAX_LINE} bytes")));
+        }
         if self.record.len() != self.width {
             return Err(unread(format!("{} cells instead of {}", self.record.len(), self.width)));
         }
@@ -152,6 +165,7 @@ impl CsvRows {
             vwap: maybe(columns.vwap, "vwap")?,
             trades,
             layer: self.layer()?,
+            symbol: columns.symbol.map(|at| cell_text(&self.record, at).into()),
             text: Some(self.text()),
         })
     }
@@ -179,7 +193,7 @@ impl CsvRows {
         }
     }
 
-    /// The row's cells, without quotes.
+    /// The row's cells, without quotes, and of a long one its beginning.
     fn text(&self) -> Box<str> {
         let mut text = Vec::with_capacity(self.record.as_slice().len() + self.record.len());
         for (at, cell) in self.record.iter().enumerate() {
@@ -188,12 +202,18 @@ impl CsvRows {
             }
             text.extend_from_slice(cell.trim_ascii());
         }
+        text.truncate(MAX_TEXT);
         String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()).into()
     }
 
     /// Bytes read.
     pub fn position(&self) -> u64 {
-        self.reader.position().byte().min(self.length)
+        self.position.min(self.length)
+    }
+
+    /// Whether there is a column for volume.
+    pub const fn has_volume(&self) -> bool {
+        self.columns.volume.is_some()
     }
 
     /// In words.
@@ -207,7 +227,7 @@ impl CsvRows {
         } else {
             "; no header, so columns are read as time, open, high, low, close, volume (inferred)"
         };
-        let volume = if self.columns.volume.is_none() { "; no column for volume, so it is 0" } else { "" };
+        let volume = if self.has_volume() { "" } else { "; no column for volume, so it is 0 where none is held" };
         let ignored = match self.columns.ignored.as_slice() {
             [] => String::new(),
             ignored => format!("; not read: {}", ignored.join(", ")),
@@ -217,10 +237,33 @@ impl CsvRows {
 }
 
 /// The most frequent of `,`, `;` and tab in the first line.
-fn separator(head: &[u8]) -> u8 {
+pub fn separator(head: &[u8]) -> u8 {
     let line = head.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or(head);
     let count = |separator: u8| line.iter().filter(|byte| **byte == separator).count();
     [b'\t', b';', b','].into_iter().max_by_key(|separator| count(*separator)).unwrap_or(b',')
+}
+
+/// Splits a line into its cells. One in quotes may hold separators, and quotes written twice.
+fn split(line: &[u8], separator: u8, record: &mut ByteRecord) {
+    record.clear();
+    if !line.contains(&b'"') {
+        line.split(|byte| *byte == separator).for_each(|cell| record.push_field(cell));
+        return;
+    }
+    let (mut cell, mut is_quoted) = (Vec::new(), false);
+    let mut bytes = line.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' if is_quoted && bytes.next_if_eq(&b'"').is_some() => cell.push(b'"'),
+            b'"' if is_quoted || cell.is_empty() => is_quoted = !is_quoted,
+            _ if byte == separator && !is_quoted => {
+                record.push_field(&cell);
+                cell.clear();
+            }
+            _ => cell.push(byte),
+        }
+    }
+    record.push_field(&cell);
 }
 
 /// Whether the first record is a row already: a time and five numbers.
@@ -259,16 +302,22 @@ fn is_what(role: &str, cell: &[u8], what: &str) -> String {
     format!("{role} is {quoted:?}, which is {what}")
 }
 
-/// Fails once more than `left` bytes were read.
-struct Bounded<R> {
-    inner: R,
-    left: usize,
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.left = self.left.checked_sub(read).ok_or(io::ErrorKind::FileTooLarge)?;
-        Ok(read)
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_line_is_split_as_it_was_joined(cells in proptest::collection::vec("[a;\",. ]{0,6}", 1..6), separator in "[,;]") {
+            let separator = separator.as_bytes()[0];
+            let mut writer = csv::WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
+            writer.write_record(&cells).unwrap();
+            let mut record = ByteRecord::new();
+            split(writer.into_inner().unwrap().trim_ascii_end(), separator, &mut record);
+            let read: Vec<&[u8]> = record.iter().map(<[u8]>::trim_ascii_end).collect();
+            prop_assert_eq!(read, cells.iter().map(|cell| cell.as_bytes().trim_ascii_end()).collect::<Vec<_>>());
+        }
     }
 }

@@ -75,10 +75,8 @@ pub enum FileError {
         /// What its reader says.
         source: ArrowError,
     },
-    /// A line that never ends.
-    #[error(
-        "{path}: the row that begins in line {line} is longer than any row of bars: a quote is not closed there, or it is no text file."
-    )]
+    /// A header that never ends.
+    #[error("{path}: line {line} is longer than any row of bars. Is it a text file?")]
     Endless {
         /// Which file.
         path: String,

@@ -1,10 +1,11 @@
 //! From the store to a file.
 //!
 //! Rows come from the database one after the other and are written by a thread of their own, so that memory does not grow
-//! with the series. A file is written beside its place and put there when it is whole; what fails leaves nothing.
+//! with the series. A file is written beside its place and put there when it is whole; what fails leaves nothing. What is
+//! no file, such as a pipe, is written into.
 
 use std::fs::File;
-use std::io::{self, Stdout, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use futures::StreamExt;
@@ -149,22 +150,33 @@ async fn send_all(
 
 /// Writes in a thread that may block.
 fn write(target: &Target, format: Format, chunks: mpsc::Receiver<Chunk>) -> io::Result<()> {
-    match target {
-        Target::Stdout => {
-            let mut stdout = Writer::new(format, io::stdout())?;
-            let is_whole = write_all(&mut stdout, chunks)?;
-            if is_whole { Stdout::flush(&mut stdout.finish()?) } else { Ok(()) }
+    let Target::File(path) = target else { return stream(io::stdout(), format, chunks) };
+    let there = match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        // A device or a pipe is written into: a file in its place would be its end.
+        Ok(metadata) if !metadata.is_file() => {
+            return stream(File::options().write(true).open(path)?, format, chunks);
         }
-        Target::File(path) => {
-            let beside = Beside::create(path)?;
-            let mut file = Writer::new(format, beside.file.try_clone()?)?;
-            if write_all(&mut file, chunks)? {
-                file.finish()?.sync_all()?;
-                beside.put_in_place(path)?;
-            }
-            Ok(())
-        }
+        Ok(metadata) => Some(metadata.permissions()),
+        Err(_) => None,
+    };
+    // Where a link leads, so that the link stays.
+    let place = if there.is_some() || path.is_symlink() { path.canonicalize()? } else { path.clone() };
+    let beside = Beside::create(&place)?;
+    if let Some(permissions) = there {
+        beside.file.set_permissions(permissions)?;
     }
+    let mut file = Writer::new(format, beside.file.try_clone()?)?;
+    if write_all(&mut file, chunks)? {
+        file.finish()?.sync_all()?;
+        beside.put_in_place(&place)?;
+    }
+    Ok(())
+}
+
+fn stream<W: Write + Send>(to: W, format: Format, chunks: mpsc::Receiver<Chunk>) -> io::Result<()> {
+    let mut writer = Writer::new(format, to)?;
+    if write_all(&mut writer, chunks)? { writer.finish()?.flush() } else { Ok(()) }
 }
 
 /// Whether the rows came to their end.
@@ -187,9 +199,6 @@ struct Beside {
 impl Beside {
     fn create(place: &Path) -> io::Result<Self> {
         let mut name = place.file_name().ok_or(io::ErrorKind::IsADirectory)?.to_owned();
-        if place.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
         name.push(format!(".{}.part", std::process::id()));
         let path = place.with_file_name(name);
         let file = File::create(&path)?;

@@ -2,7 +2,8 @@
 //!
 //! A file is looked at twice: its first rows tell timeframe and zone of all of it, then all rows are read. What is wrong
 //! with a file as a whole is found at the first look, before anything of any file is written. Rows are put in order
-//! within a window of [`window::ROWS`] rows; one that belongs before what was written already is refused.
+//! within a window of [`window::ROWS`] rows; one that belongs before what was written already is refused. Where all or
+//! nothing is to be kept, all rows are checked before the first is written.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -20,13 +21,14 @@ use tokio::sync::mpsc;
 use super::FileError;
 use super::infer::{Inferred, Zone, inspect};
 use super::place::{Placer, Rules};
-use super::rejects::{Reason, Reject, Rejects};
+use super::rejects::{Reject, Rejects};
 use super::report::{FileNote, Outcome, Report, thousands};
 use super::rows::Rows;
 use super::window::{self, Taken, Window};
 use crate::db;
 use crate::db::files::Written;
 use crate::error::Error;
+use crate::queue::notifier::Notifier;
 
 /// How many batches are read ahead of the database.
 const AHEAD: usize = 2;
@@ -110,6 +112,7 @@ struct Part {
 #[derive(Debug, Default)]
 struct Batch {
     file: usize,
+    has_volume: bool,
     parts: Vec<Part>,
     rejects: Vec<Reject>,
     read: u64,
@@ -132,6 +135,7 @@ pub async fn import(
     pool: &PgPool,
     request: &ImportRequest,
     now: Timestamp,
+    notifier: &Notifier,
     progress: &ProgressBar,
 ) -> Result<Report, ImportError> {
     let started = Instant::now();
@@ -144,15 +148,15 @@ pub async fn import(
     let rules = Rules::at(now, settings.calendar(&series), timeframe, request.layer);
     let mut rejects = Rejects::create(request.rejects.as_deref(), &request.files)?;
 
-    let (sender, batches) = mpsc::channel(AHEAD);
-    let (to_read, reading_progress) = (sources.clone(), progress.clone());
-    let reading = tokio::task::spawn_blocking(move || read_files(&to_read, rules, &sender, &reading_progress));
-    let mut store = Store::new(pool, request, &series, settings.hours, rules);
-    let taken = take_all(batches, &sources, &mut rejects, &mut store).await?;
-    if let Err(source) = reading.await? {
-        return Err(ImportError::Stopped { source, kept: store.kept() });
+    let mut store = Store::new(pool, notifier, request, &series, settings.hours, rules);
+    // The series is locked only once it is clear that all rows are good.
+    store.is_checking = request.atomic;
+    let mut taken = take_all(&sources, &mut rejects, &mut store, progress).await?;
+    if request.atomic && rejects.count() == 0 {
+        store.is_checking = false;
+        taken = take_all(&sources, &mut rejects, &mut store, progress).await?;
     }
-    rejects.close()?;
+    rejects.close().map_err(|source| store.stopped(source))?;
     let kept = store.close(rejects.count() > 0).await?;
     Ok(Report {
         hours: settings.hours,
@@ -165,6 +169,7 @@ pub async fn import(
         rejected: rejects.by_reason.iter().map(|(reason, count)| (*reason, *count)).collect(),
         first_rejects: rejects.first,
         covered: store.covered,
+        has_holes: store.has_holes,
         layers: store.layers,
         took: started.elapsed(),
         kept,
@@ -187,12 +192,13 @@ fn look_at(request: &ImportRequest) -> Result<Vec<Source>, FileError> {
 fn read_files(
     sources: &[Source],
     rules: Rules,
+    symbol: &Symbol,
     sender: &mpsc::Sender<Batch>,
     progress: &ProgressBar,
 ) -> Result<(), FileError> {
     let mut before = 0;
     for (file, source) in sources.iter().enumerate() {
-        let mut reading = Reading::open(file, source, rules)?;
+        let mut reading = Reading::open(file, source, rules, symbol)?;
         while let Some(batch) = reading.next_batch()? {
             progress.set_position(before + reading.rows.position());
             if sender.blocking_send(batch).is_err() {
@@ -221,67 +227,88 @@ struct Reading {
     rows: Rows,
     placer: Placer,
     window: Window,
-    is_done: bool,
+    /// Bars of rejected rows, of time that was not handed over yet.
+    lost: Vec<TimeRange>,
+    /// Whether the last row was read, or why no more can be.
+    ended: Option<Result<(), FileError>>,
 }
 
 impl Reading {
-    fn open(file: usize, source: &Source, rules: Rules) -> Result<Self, FileError> {
+    fn open(file: usize, source: &Source, rules: Rules, symbol: &Symbol) -> Result<Self, FileError> {
         let Source { path, inferred, unit } = source;
-        let placer = Placer::new(rules, inferred.zone, path.display().to_string(), unit);
+        let placer = Placer::new(rules, symbol.clone(), inferred.clone());
         let window = Window::new(inferred.direction, window::ROWS, unit);
-        Ok(Self { file, rules, rows: Rows::open(path)?, placer, window, is_done: false })
+        Ok(Self { file, rules, rows: Rows::open(path)?, placer, window, lost: Vec::new(), ended: None })
     }
 
-    /// `None` after the last.
+    /// `None` after the last. Where the file can't be read further, what was read comes before the error.
     fn next_batch(&mut self) -> Result<Option<Batch>, FileError> {
-        if self.is_done {
-            return Ok(None);
+        if let Some(ended) = self.ended.take() {
+            return ended.map(|()| None);
         }
-        let mut batch = Batch { file: self.file, ..Batch::default() };
+        let mut batch = Batch { file: self.file, has_volume: self.rows.has_volume(), ..Batch::default() };
         while !self.window.is_full() && batch.rejects.len() < window::ROWS {
-            let Some(row) = self.rows.next()? else {
-                self.is_done = true;
-                break;
+            let placed = match self.rows.next() {
+                Ok(Some(Ok(row))) => self.placer.place(row).and_then(|placed| self.window.push(placed)),
+                Ok(Some(Err(unread))) => Err(self.placer.refuse(unread)),
+                ended => {
+                    self.ended = Some(ended.map(|_| ()));
+                    break;
+                }
             };
             batch.read += 1;
-            let placed = match row {
-                Ok(row) => self.placer.place(row)?.and_then(|placed| self.window.push(placed)),
-                Err(unread) => Err(Reject {
-                    number: unread.number,
-                    reason: Reason::Unreadable,
-                    detail: unread.detail,
-                    text: unread.text,
-                }),
-            };
-            batch.rejects.extend(placed.err());
+            if let Err(reject) = placed {
+                self.lose(reject.lost);
+                batch.rejects.push(reject);
+            }
         }
-        if self.is_done || self.window.is_full() {
-            let mut taken = self.window.take(self.is_done);
+        if self.ended.is_some() || self.window.is_full() {
+            let mut taken = self.window.take(self.ended.is_some());
             batch.rejects.append(&mut taken.rejects);
-            batch.parts = parts(taken, &self.rules);
+            batch.parts = self.parts(&taken);
         }
         batch.rejects.sort_by_key(|reject| reject.number);
         batch.moved = std::mem::take(&mut self.placer.moved);
         Ok(Some(batch))
     }
+
+    fn lose(&mut self, bar: Option<TimeRange>) {
+        match (self.lost.last_mut(), bar) {
+            (Some(last), Some(bar)) if last.start <= bar.end && bar.start <= last.end => {
+                *last = TimeRange { start: last.start.min(bar.start), end: last.end.max(bar.end) };
+            }
+            (_, bar) => self.lost.extend(bar),
+        }
+    }
+
+    fn parts(&mut self, taken: &Taken) -> Vec<Part> {
+        let rules = &self.rules;
+        let sessions = sessions(taken, rules);
+        let lost: Spans = self.lost.iter().copied().collect();
+        if let (Some(first), Some(last)) = (sessions.first(), sessions.last()) {
+            self.lost.retain(|bar| bar.start < first.start || last.end < bar.end);
+        }
+        let of = |layer| {
+            let bars: Vec<Bar> = taken.rows.iter().filter(|row| row.layer == layer).map(|row| row.bar).collect();
+            let times: Vec<Timestamp> = bars.iter().map(|bar| bar.ts).collect();
+            let booked = coverage::book(&times, &sessions, rules.timeframe.millis()).covered;
+            let unknown = if lost.is_empty() { Spans::empty() } else { lost.subtract(&held(&times, rules)) };
+            Part { layer, covered: booked.subtract(&unknown).clip(rules.open_to(layer)), bars }
+        };
+        let (historical, mut intraday) = (of(Layer::Historical), of(Layer::Intraday));
+        // Of recent sessions the intraday layer is asked for; what is settled and held need not be.
+        if has_layer(rules.timeframe, Layer::Intraday) {
+            let recent = historical.covered.clip(rules.open_to(Layer::Intraday));
+            intraday.covered = intraday.covered.union(&recent);
+        }
+        let is_any = |part: &Part| !part.bars.is_empty() || !part.covered.is_empty();
+        [historical, intraday].into_iter().filter(is_any).collect()
+    }
 }
 
-fn parts(taken: Taken, rules: &Rules) -> Vec<Part> {
-    let sessions = sessions(&taken, rules);
-    let of = |layer| {
-        let bars: Vec<Bar> = taken.rows.iter().filter(|row| row.layer == layer).map(|row| row.bar).collect();
-        let times: Vec<Timestamp> = bars.iter().map(|bar| bar.ts).collect();
-        let booked = coverage::book(&times, &sessions, rules.timeframe.millis()).covered;
-        Part { layer, covered: booked.clip(rules.open_to(layer)), bars }
-    };
-    let (historical, mut intraday) = (of(Layer::Historical), of(Layer::Intraday));
-    // Of recent sessions the intraday layer is asked for; what is settled and held need not be.
-    if has_layer(rules.timeframe, Layer::Intraday) {
-        let recent = historical.covered.clip(rules.open_to(Layer::Intraday));
-        intraday.covered = intraday.covered.union(&recent);
-    }
-    let is_any = |part: &Part| !part.bars.is_empty() || !part.covered.is_empty();
-    [historical, intraday].into_iter().filter(is_any).collect()
+/// The time of bars that begin then.
+fn held(times: &[Timestamp], rules: &Rules) -> Spans {
+    times.iter().map(|at| TimeRange { start: *at, end: rules.calendar.bar_end(rules.timeframe, *at) }).collect()
 }
 
 /// The session time that the rows speak of: all from the first to the last session. Where the file begins and ends inside
@@ -308,41 +335,52 @@ struct Counted {
 }
 
 async fn take_all(
-    mut batches: mpsc::Receiver<Batch>,
     sources: &[Source],
     rejects: &mut Rejects,
     store: &mut Store<'_>,
+    progress: &ProgressBar,
 ) -> Result<Counted, ImportError> {
+    let (sender, mut batches) = mpsc::channel(AHEAD);
+    let (to_read, rules, symbol) = (sources.to_vec(), store.rules, store.series.symbol.clone());
+    let progress = progress.clone();
+    let reading = tokio::task::spawn_blocking(move || read_files(&to_read, rules, &symbol, &sender, &progress));
     let mut counted = Counted { read: 0, moved: vec![0; sources.len()] };
     while let Some(batch) = batches.recv().await {
         counted.read += batch.read;
         counted.moved[batch.file] += batch.moved;
         let source = &sources[batch.file];
         for reject in &batch.rejects {
-            rejects.push(&source.path.display().to_string(), source.unit, reject)?;
+            let path = source.path.display().to_string();
+            rejects.push(&path, source.unit, reject).map_err(|source| store.stopped(source))?;
         }
-        store.write(&batch.parts, rejects.count() > 0).await?;
+        store.write(&batch, rejects.count() > 0).await?;
     }
+    reading.await?.map_err(|source| store.stopped(source))?;
     Ok(counted)
 }
 
-/// Writes batches: each in a transaction of its own, or all in one that is kept or not at the end.
+/// Writes batches, each in a transaction of its own, or all in one where all or nothing is to be kept.
 struct Store<'a> {
     pool: &'a PgPool,
+    notifier: &'a Notifier,
     request: &'a ImportRequest,
     series: &'a SeriesKey,
     hours: Hours,
     rules: Rules,
     whole: Option<Transaction<'static, Postgres>>,
+    /// Whether rows are only looked at.
+    is_checking: bool,
     offered: u64,
     written: Written,
-    covered: Spans,
+    covered: Option<TimeRange>,
+    has_holes: bool,
     layers: Vec<Layer>,
 }
 
 impl<'a> Store<'a> {
     const fn new(
         pool: &'a PgPool,
+        notifier: &'a Notifier,
         request: &'a ImportRequest,
         series: &'a SeriesKey,
         hours: Hours,
@@ -350,25 +388,28 @@ impl<'a> Store<'a> {
     ) -> Self {
         Self {
             pool,
+            notifier,
             request,
             series,
             hours,
             rules,
             whole: None,
+            is_checking: false,
             offered: 0,
             written: Written { written: 0, added: 0 },
-            covered: Spans::empty(),
+            covered: None,
+            has_holes: false,
             layers: Vec::new(),
         }
     }
 
-    const fn is_whole(&self) -> bool {
-        self.request.atomic || self.request.dry_run
-    }
-
     /// How many bars are in the store whatever comes.
     const fn kept(&self) -> u64 {
-        if self.is_whole() { 0 } else { self.written.written }
+        if self.request.atomic || self.request.dry_run { 0 } else { self.written.written }
+    }
+
+    const fn stopped(&self, source: FileError) -> ImportError {
+        ImportError::Stopped { source, kept: self.kept() }
     }
 
     fn failed(&self) -> impl Fn(Error) -> ImportError + use<> {
@@ -377,8 +418,9 @@ impl<'a> Store<'a> {
     }
 
     /// Writes, unless it is clear that nothing will be kept.
-    async fn write(&mut self, parts: &[Part], is_any_bad: bool) -> Result<(), ImportError> {
-        let is_vain = self.request.atomic && is_any_bad;
+    async fn write(&mut self, batch: &Batch, is_any_bad: bool) -> Result<(), ImportError> {
+        let Batch { parts, has_volume, .. } = batch;
+        let is_vain = self.is_checking || (self.request.atomic && is_any_bad);
         if parts.is_empty() || is_vain {
             return Ok(());
         }
@@ -395,14 +437,17 @@ impl<'a> Store<'a> {
         let mut written = Written::default();
         for Part { layer, bars, covered } in parts {
             let adjusted = self.request.adjusted;
-            let part = db::files::write(&mut transaction, series_id, *layer, adjusted, bars, covered);
+            let part = db::files::write(&mut transaction, series_id, *layer, adjusted, bars, *has_volume, covered);
             let part = part.await.map_err(&failed)?;
             written = Written { written: written.written + part.written, added: written.added + part.added };
         }
-        if self.is_whole() {
+        // Of a dry run nothing is held on to either: others may go on with the series.
+        if self.request.dry_run {
+            transaction.rollback().await.map_err(|error| failed(error.into()))?;
+        } else if self.request.atomic {
             self.whole = Some(transaction);
         } else {
-            transaction.commit().await.map_err(|error| failed(error.into()))?;
+            self.commit(transaction).await?;
         }
         self.book(parts, written);
         Ok(())
@@ -411,35 +456,47 @@ impl<'a> Store<'a> {
     fn book(&mut self, parts: &[Part], written: Written) {
         self.written.written += written.written;
         self.written.added += written.added;
-        for Part { layer, bars, covered } in parts {
+        for Part { layer, bars, .. } in parts {
             self.offered += bars.len() as u64;
-            // Only its ends are told at the end.
-            let hull: Spans = covered.hull().into_iter().chain(self.covered.hull()).collect();
-            self.covered = hull.hull().map(Spans::from).unwrap_or_default();
             if !bars.is_empty() && !self.layers.contains(layer) {
                 self.layers.push(*layer);
             }
         }
+        let known = parts.iter().fold(Spans::empty(), |known, part| known.union(&part.covered));
+        let known = known.union(&self.covered.into_iter().collect());
+        if let Some(hull) = known.hull() {
+            // Only its ends are kept, since memory is not to grow with the file.
+            self.covered = Some(hull);
+            let unknown = Spans::from(hull).subtract(&known);
+            self.has_holes |= unknown.ranges().iter().any(|gap| !self.rules.calendar.sessions(*gap).is_empty());
+        }
     }
 
     async fn close(&mut self, is_any_bad: bool) -> Result<Outcome, ImportError> {
-        let outcome = match (self.request.dry_run, self.request.atomic && is_any_bad) {
-            (true, _) => Outcome::DryRun,
-            (false, true) => Outcome::Nothing,
+        let outcome = match (self.request.atomic && is_any_bad, self.request.dry_run) {
+            (true, _) => Outcome::Nothing,
+            (false, true) => Outcome::DryRun,
             (false, false) => Outcome::GoodRows,
         };
-        let Some(whole) = self.whole.take() else { return Ok(outcome) };
-        let failed = self.failed();
-        let ended = if outcome == Outcome::GoodRows { whole.commit().await } else { whole.rollback().await };
-        ended.map_err(|error| failed(error.into()))?;
+        if let Some(whole) = self.whole.take().filter(|_| outcome == Outcome::GoodRows) {
+            self.commit(whole).await?;
+        }
         Ok(outcome)
+    }
+
+    /// A transaction that is not committed is undone as it is dropped.
+    async fn commit(&self, transaction: Transaction<'static, Postgres>) -> Result<(), ImportError> {
+        let failed = self.failed();
+        transaction.commit().await.map_err(|error| failed(error.into()))?;
+        self.notifier.changed(self.series);
+        Ok(())
     }
 }
 
 fn note(source: &Source, moved: u64) -> FileNote {
     let mut notes = vec![source.inferred.description.clone()];
     notes.push(match source.inferred.zone {
-        Zone::None => format!("times have {}", source.inferred.style.describe()),
+        Zone::None => format!("times have {}", source.inferred.first.1.describe()),
         Zone::Given(zone) => format!("times without a zone are of {zone}"),
         Zone::Days => "dates are the exchange's days (inferred)".to_owned(),
     });

@@ -35,8 +35,8 @@ pub struct Inferred {
     pub zone: Zone,
     /// Of the rows.
     pub direction: Direction,
-    /// How times are written in the first row that can be read.
-    pub style: Style,
+    /// The number of the first row that can be read, and how its time is written.
+    pub first: (u64, Style),
     /// How the file is read, in words.
     pub description: String,
     /// What rows' numbers count.
@@ -58,8 +58,25 @@ pub fn inspect(path: &Path, timeframe: Option<Timeframe>, zone: Option<Tz>) -> R
     let zone = infer_zone(path, &sample, rows.unit(), timeframe, zone)?;
     let backward = times.windows(2).filter(|pair| pair[1] < pair[0]).count();
     let direction = if backward * 2 > times.len() { Direction::NewestFirst } else { Direction::OldestFirst };
-    let style = sample.first().map_or(Style::Local, |row| row.moment.style());
-    Ok(Inferred { timeframe, zone, direction, style, description: rows.describe(), unit: rows.unit() })
+    let first = check_styles(path, &sample, rows.unit())?;
+    Ok(Inferred { timeframe, zone, direction, first, description: rows.describe(), unit: rows.unit() })
+}
+
+/// How the first row's time is written, and with it all that were looked at.
+fn check_styles(path: &Path, sample: &[Row], unit: &'static str) -> Result<(u64, Style), FileError> {
+    let mut styles = sample.iter().map(|row| (row.number, row.moment.style()));
+    let (first, first_style) = styles.next().unwrap_or((0, Style::Local));
+    match styles.find(|(_, style)| !first_style.agrees(*style)) {
+        None => Ok((first, first_style)),
+        Some((second, style)) => Err(FileError::MixedZones {
+            path: path.display().to_string(),
+            unit,
+            first,
+            first_style: first_style.describe(),
+            second,
+            second_style: style.describe(),
+        }),
+    }
 }
 
 fn sample(path: &Path, rows: &mut Rows) -> Result<Vec<Row>, FileError> {
@@ -71,7 +88,7 @@ fn sample(path: &Path, rows: &mut Rows) -> Result<Vec<Row>, FileError> {
     {
         tried += 1;
         match row {
-            Ok(row) => sample.push(row),
+            Ok(row) => sample.push(Row { text: None, ..row }),
             Err(bad) => unread = unread.or(Some(bad)),
         }
     }
@@ -88,7 +105,8 @@ fn sample(path: &Path, rows: &mut Rows) -> Result<Vec<Row>, FileError> {
 fn steps(times: &[Timestamp]) -> BTreeMap<i64, usize> {
     let mut steps = BTreeMap::new();
     for pair in times.windows(2).filter(|pair| pair[0] != pair[1]) {
-        *steps.entry((pair[1].0 - pair[0].0).abs()).or_insert(0) += 1;
+        let step = i64::try_from(pair[1].0.abs_diff(pair[0].0)).unwrap_or(i64::MAX);
+        *steps.entry(step).or_insert(0) += 1;
     }
     steps
 }
@@ -112,8 +130,10 @@ fn check_timeframe(path: &Path, times: &[Timestamp], timeframe: Timeframe) -> Re
     let Some(step) = most_frequent(&steps) else { return Ok(()) };
     // Days and weeks in which clocks are changed.
     let slack = if timeframe >= Timeframe::D1 { HOUR } else { 0 };
-    let fits = |step: i64| (step - timeframe.millis()).abs() <= slack;
-    let is_other = step < timeframe.millis() - slack || (times.len() > 3 && !steps.keys().any(|step| fits(*step)));
+    let fits = |step: i64, timeframe: Timeframe| (step - timeframe.millis()).abs() <= slack;
+    // Few days may leave some out; but days a week apart are weeks.
+    let is_sure = times.len() > 3 || (timeframe == Timeframe::D1 && fits(step, Timeframe::W1));
+    let is_other = step < timeframe.millis() - slack || (is_sure && !steps.keys().any(|step| fits(*step, timeframe)));
     if is_other {
         let (path, timeframe) = (path.display().to_string(), timeframe.to_string());
         return Err(FileError::OtherTimeframe { path, step: in_words(step), timeframe });
@@ -187,5 +207,7 @@ mod tests {
         assert!(check(&[0, 7 * MINUTE, 9 * MINUTE, 10 * MINUTE], Timeframe::M1));
         assert!(!check(&[0, MINUTE, 2 * MINUTE], Timeframe::H1));
         assert!(!check(&[0, 31 * DAY, 62 * DAY, 92 * DAY], Timeframe::D1));
+        assert!(!check(&[0, 7 * DAY, 14 * DAY], Timeframe::D1), "weeks");
+        assert!(!check(&[i64::MIN, i64::MAX, 0, 1], Timeframe::D1), "no overflow");
     }
 }

@@ -1,6 +1,7 @@
 //! Rows of a Parquet file.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use arrow::array::{Array, AsArray, Float64Array, RecordBatch, StringArray};
@@ -10,6 +11,7 @@ use arrow::error::ArrowError;
 use chrono::{Days, NaiveDate};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
 use tidemark_market::Layer;
 
 use super::FileError;
@@ -38,6 +40,11 @@ pub struct ParquetRows {
 impl ParquetRows {
     /// Reads what the file's end says of it.
     pub fn open(path: &Path, file: File) -> Result<Self, FileError> {
+        let damaged = |why| FileError::Damaged { path: path.display().to_string(), source: ParquetError::General(why) };
+        caught(|| Self::open_whole(path, file)).unwrap_or_else(|why| Err(damaged(why)))
+    }
+
+    fn open_whole(path: &Path, file: File) -> Result<Self, FileError> {
         let name = path.display().to_string();
         let length = file.metadata().map_err(FileError::unreadable(path))?.len();
         let damaged = |source| FileError::Damaged { path: name.clone(), source };
@@ -58,8 +65,10 @@ impl ParquetRows {
     pub fn next(&mut self) -> Result<Option<Result<Row, Unread>>, FileError> {
         while self.next == self.decoded.moments.len() {
             let failed = |source| FileError::DamagedAfter { path: self.path.clone(), row: self.read, source };
-            let Some(batch) = self.reader.next() else { return Ok(None) };
-            let decoded = batch.and_then(|batch| Decoded::new(&batch, &self.schema, &self.columns));
+            let (reader, schema, columns) = (&mut self.reader, &self.schema, &self.columns);
+            let read = caught(|| reader.next().map(|batch| Decoded::new(&batch?, schema, columns)));
+            let read = read.unwrap_or_else(|why| Some(Err(ArrowError::ParquetError(why))));
+            let Some(decoded) = read else { return Ok(None) };
             self.decoded = decoded.map_err(failed)?;
             self.next = 0;
         }
@@ -67,7 +76,8 @@ impl ParquetRows {
         self.next += 1;
         self.read += 1;
         let number = self.read;
-        let unread = |detail| Unread { number, detail, text: self.decoded.text(at).into() };
+        let unread =
+            |detail| Unread { number, moment: self.decoded.moments[at], detail, text: self.decoded.text(at).into() };
         Ok(Some(self.decoded.row(number, at).map_err(unread)))
     }
 
@@ -83,9 +93,14 @@ impl ParquetRows {
         position
     }
 
+    /// Whether there is a column for volume.
+    pub const fn has_volume(&self) -> bool {
+        self.columns.volume.is_some()
+    }
+
     /// In words.
     pub fn describe(&self) -> String {
-        let volume = if self.columns.volume.is_none() { "; no column for volume, so it is 0" } else { "" };
+        let volume = if self.has_volume() { "" } else { "; no column for volume, so it is 0 where none is held" };
         let ignored = match self.columns.ignored.as_slice() {
             [] => String::new(),
             ignored => format!("; not read: {}", ignored.join(", ")),
@@ -94,13 +109,21 @@ impl ParquetRows {
     }
 }
 
+/// The reader panics on some damaged files; what it panicked with is the error.
+fn caught<T>(read: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(read)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+    })
+}
+
 fn find_columns(schema: &Schema) -> Result<Columns, ColumnsError> {
     let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
     let is_time_of_day = |at: usize| {
         matches!(schema.field(at).data_type(), DataType::Time32(_) | DataType::Time64(_))
             || is_text(schema.field(at).data_type())
     };
-    let columns = Columns::by_name(&names, is_time_of_day)?;
+    let mut columns = Columns::by_name(&names, is_time_of_day)?;
     let check = |at: usize, role, is_fit: bool| {
         let field = schema.field(at);
         let refused = || ColumnsError::Type { name: field.name().clone(), kind: field.data_type().to_string(), role };
@@ -116,6 +139,9 @@ fn find_columns(schema: &Schema) -> Result<Columns, ColumnsError> {
     }
     if let Some(at) = columns.layer {
         check(at, "a layer", is_text(kind(at)))?;
+    }
+    if let Some(at) = columns.symbol.take_if(|at| !is_text(kind(*at))) {
+        columns.ignored.push(names[at].clone());
     }
     Ok(columns)
 }
@@ -148,6 +174,7 @@ struct Decoded {
     vwap: Option<Float64Array>,
     trades: Option<Float64Array>,
     layer: Option<StringArray>,
+    symbol: Option<StringArray>,
 }
 
 impl Decoded {
@@ -180,6 +207,7 @@ impl Decoded {
             vwap: columns.vwap.map(number).transpose()?,
             trades: columns.trades.map(number).transpose()?,
             layer: columns.layer.map(text).transpose()?,
+            symbol: columns.symbol.map(text).transpose()?,
         })
     }
 
@@ -195,15 +223,15 @@ impl Decoded {
             Some(number) => Some(count(number).ok_or_else(|| format!("trades is {number}, which is no count"))?),
             None => None,
         };
-        let layer = match self.layer.as_ref().filter(|column| column.is_valid(at)).map(|column| column.value(at)) {
+        let layer = match texted(self.layer.as_ref(), at) {
             None | Some("") => None,
             Some(text) => match text.parse() {
                 Ok(layer @ (Layer::Historical | Layer::Intraday)) => Some(layer),
                 _ => return Err(format!("layer is {text:?}, which is neither historical nor intraday")),
             },
         };
-        let vwap = maybe(&self.vwap);
-        Ok(Row { number, moment, prices: [open, high, low, close], volume, vwap, trades, layer, text: None })
+        let (vwap, symbol) = (maybe(&self.vwap), texted(self.symbol.as_ref(), at).map(Into::into));
+        Ok(Row { number, moment, prices: [open, high, low, close], volume, vwap, trades, layer, symbol, text: None })
     }
 
     /// What of the row can be shown where it can't be read.
@@ -218,6 +246,10 @@ impl Decoded {
 
 fn nullable(column: &Float64Array, at: usize) -> Option<f64> {
     column.is_valid(at).then(|| column.value(at))
+}
+
+fn texted(column: Option<&StringArray>, at: usize) -> Option<&str> {
+    column.filter(|column| column.is_valid(at)).map(|column| column.value(at))
 }
 
 fn joined(dates: &StringArray, times: &StringArray) -> Vec<Option<Moment>> {

@@ -1,18 +1,20 @@
 //! From a row to a bar at its place in time, checked.
 
-use chrono::{NaiveDate, NaiveDateTime};
-use tidemark_market::calendar::{self, Calendar};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use tidemark_market::calendar::{self, Calendar, new_york_to_utc};
 use tidemark_market::layer::{has_layer, writable};
 use tidemark_market::time::DAY;
 use tidemark_market::validate::{self, Defect};
-use tidemark_market::{Bar, Layer, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{Bar, Layer, Symbol, TimeRange, Timeframe, Timestamp};
 
-use super::FileError;
-use super::infer::Zone;
+use super::infer::{Inferred, Zone};
 use super::rejects::{Reason, Reject};
-use super::rows::Row;
-use super::times::{Moment, Style, resolve, written};
+use super::rows::{Row, Unread};
+use super::times::{Moment, Unresolved, resolve, written};
 use super::window::Placed;
+
+/// The time that calendars know.
+const KNOWN: TimeRange = TimeRange { start: calendar::FIRST, end: calendar::END };
 
 /// The series rows are for, and what its layers take now.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,11 @@ impl Rules {
         }
     }
 
+    /// Where the bar begins that a file puts at `at`.
+    fn on_grid(&self, at: Timestamp) -> Timestamp {
+        if self.timeframe >= Timeframe::D1 { on_grid(self.calendar, self.timeframe, at) } else { at }
+    }
+
     /// The time over which a layer takes bars.
     pub fn open_to(&self, layer: Layer) -> TimeRange {
         match layer {
@@ -53,9 +60,10 @@ impl Rules {
     }
 
     /// Where a bar at `ts` goes. What a row says of itself counts more than its time, so that an export goes back to
-    /// where it came from.
+    /// where it came from; unless that layer no longer takes it.
     fn layer_of(&self, ts: Timestamp, said: Option<Layer>) -> Result<Layer, Reason> {
         let by_time = if ts < self.settled_through { Layer::Historical } else { Layer::Intraday };
+        let said = said.filter(|layer| *layer != Layer::Intraday || ts >= self.intraday_from);
         let layer = self.layer.or(said).unwrap_or(by_time);
         if ts >= self.closed_through {
             return Err(Reason::NotClosed);
@@ -74,11 +82,9 @@ impl Rules {
 /// Places the rows of one file, in the order in which they come.
 pub struct Placer {
     rules: Rules,
-    zone: Zone,
-    path: String,
-    unit: &'static str,
-    /// The first row, and how its time is written.
-    first: Option<(u64, Style)>,
+    symbol: Symbol,
+    inferred: Inferred,
+    /// The last row that was good.
     last: Option<Timestamp>,
     /// The session of the last row that was in one.
     session: Option<TimeRange>,
@@ -87,55 +93,76 @@ pub struct Placer {
 }
 
 impl Placer {
-    /// For the file at `path`, whose numbers count `unit`s.
-    pub const fn new(rules: Rules, zone: Zone, path: String, unit: &'static str) -> Self {
-        Self { rules, zone, path, unit, first: None, last: None, session: None, moved: 0 }
+    /// For the bars of `symbol` in the file of which that was told.
+    pub const fn new(rules: Rules, symbol: Symbol, inferred: Inferred) -> Self {
+        Self { rules, symbol, inferred, last: None, session: None, moved: 0 }
     }
 
     /// The row's bar, or why it is none.
-    ///
-    /// # Errors
-    /// Where the row's time is of another zone than those before.
-    pub fn place(&mut self, row: Row) -> Result<Result<Placed, Reject>, FileError> {
-        self.check_style(&row)?;
-        let (number, checked) = (row.number, self.check(&row));
-        let text = row.into_text();
-        Ok(match checked {
-            Ok((bar, session, layer)) => Ok(Placed { bar, session, layer, number, text }),
-            Err((reason, detail)) => Err(Reject { number, reason, detail, text }),
-        })
+    pub fn place(&mut self, row: Row) -> Result<Placed, Reject> {
+        let (number, moment) = (row.number, row.moment);
+        match self.check(&row) {
+            Ok((bar, session, layer)) => {
+                self.last = Some(bar.ts);
+                Ok(Placed { bar, session, layer, number, text: row.into_text() })
+            }
+            Err((reason, detail)) => {
+                let is_told = !matches!(reason, Reason::OtherSymbol | Reason::OtherZone);
+                let lost = if is_told { self.bar_at(moment) } else { None };
+                Err(Reject { number, reason, detail, lost, text: row.into_text() })
+            }
+        }
     }
 
-    fn check_style(&mut self, row: &Row) -> Result<(), FileError> {
-        let style = row.moment.style();
-        let (first, first_style) = *self.first.get_or_insert((row.number, style));
-        if first_style.agrees(style) {
-            return Ok(());
-        }
-        Err(FileError::MixedZones {
-            path: self.path.clone(),
-            unit: self.unit,
-            first,
-            first_style: first_style.describe(),
-            second: row.number,
-            second_style: style.describe(),
-        })
+    /// The reject that a row is that could not be read.
+    pub fn refuse(&self, unread: Unread) -> Reject {
+        let Unread { number, moment, detail, text } = unread;
+        let lost = moment.and_then(|moment| self.bar_at(moment));
+        Reject { number, reason: Reason::Unreadable, detail, lost, text }
     }
 
     fn check(&mut self, row: &Row) -> Result<(Bar, TimeRange, Layer), (Reason, String)> {
-        let ts = self.time(row.moment)?;
-        self.last = Some(ts);
+        self.check_symbol(row)?;
+        self.check_style(row)?;
+        let found = self.instant(row.moment)?;
+        let ts = self.rules.on_grid(found);
         if ts < calendar::FIRST {
             return Err((Reason::TooEarly, format!("{ts} is before 1990, the first year that is known")));
         }
         let bar = row.bar(ts);
-        let known = TimeRange { start: calendar::FIRST, end: calendar::END };
-        if let Some(defect) = validate::defect(&bar, known, self.rules.timeframe, self.rules.calendar) {
+        if let Some(defect) = validate::defect(&bar, KNOWN, self.rules.timeframe, self.rules.calendar) {
             return Err(self.explain(defect, ts));
         }
         let layer = self.rules.layer_of(ts, row.layer).map_err(|reason| (reason, ts.to_string()))?;
         let session = self.session_of(ts).ok_or_else(|| (Reason::OutOfSession, ts.to_string()))?;
+        self.moved += u64::from(ts != found);
         Ok((bar, session, layer))
+    }
+
+    /// What is no symbol tells nothing.
+    fn check_symbol(&self, row: &Row) -> Result<(), (Reason, String)> {
+        let Some(named) = &row.symbol else { return Ok(()) };
+        if letters(named).eq(letters(self.symbol.as_str())) || named.parse::<Symbol>().is_err() {
+            return Ok(());
+        }
+        Err((Reason::OtherSymbol, format!("it is of {named}, not of {}", self.symbol)))
+    }
+
+    fn check_style(&self, row: &Row) -> Result<(), (Reason, String)> {
+        let ((first, first_style), style) = (self.inferred.first, row.moment.style());
+        if first_style.agrees(style) {
+            return Ok(());
+        }
+        let unit = self.inferred.unit;
+        let detail = format!("it has {}, and {unit} {first} has {}", style.describe(), first_style.describe());
+        Err((Reason::OtherZone, detail))
+    }
+
+    /// The bar in which `moment` lies.
+    fn bar_at(&self, moment: Moment) -> Option<TimeRange> {
+        let Rules { calendar, timeframe, .. } = self.rules;
+        let ts = self.rules.on_grid(self.instant(moment).ok().filter(|at| KNOWN.contains(*at))?);
+        TimeRange::new(calendar.bar_start(timeframe, ts), calendar.bar_end(timeframe, ts))
     }
 
     fn explain(&self, defect: Defect, ts: Timestamp) -> (Reason, String) {
@@ -150,19 +177,12 @@ impl Placer {
         }
     }
 
-    fn time(&mut self, moment: Moment) -> Result<Timestamp, (Reason, String)> {
-        let Rules { calendar, timeframe, .. } = self.rules;
-        let found = match moment {
-            Moment::Epoch { at, .. } | Moment::Zoned { at, .. } => at,
-            Moment::Date(day) => self.day_or_midnight(day)?,
-            Moment::Wall(wall) => match moment.day() {
-                Some(day) => self.day_or_midnight(day)?,
-                None => self.resolve(wall)?,
-            },
-        };
-        let at = if timeframe >= Timeframe::D1 { on_grid(calendar, timeframe, found) } else { found };
-        self.moved += u64::from(at != found);
-        Ok(at)
+    fn instant(&self, moment: Moment) -> Result<Timestamp, (Reason, String)> {
+        match moment {
+            Moment::Epoch { at, .. } | Moment::Zoned { at, .. } => Ok(at),
+            Moment::Date(day) => self.day_or_midnight(day),
+            Moment::Wall(wall) => moment.day().map_or_else(|| self.resolve(wall), |day| self.day_or_midnight(day)),
+        }
     }
 
     /// Of day and week bars the exchange's day; of others the first instant of the day in the file's zone.
@@ -172,13 +192,20 @@ impl Placer {
     }
 
     fn resolve(&self, wall: NaiveDateTime) -> Result<Timestamp, (Reason, String)> {
-        let unreadable = |detail| (Reason::Unreadable, detail);
-        let Zone::Given(zone) = self.zone else {
-            let time = written(Moment::Wall(wall));
-            return Err(unreadable(format!("{time} has no time zone, and the rows before are days; give --time-zone")));
+        let time = || written(Moment::Wall(wall));
+        let Zone::Given(zone) = self.inferred.zone else {
+            let detail = format!("{} has no time zone, and the rows before are days; give --time-zone", time());
+            return Err((Reason::Unreadable, detail));
         };
-        let skipped = || unreadable(format!("the clocks of {zone} never show {}", written(Moment::Wall(wall))));
-        resolve(zone, wall, self.last).ok_or_else(skipped)
+        resolve(zone, wall, self.last, self.inferred.direction, self.rules.timeframe.millis()).map_err(
+            |why| match why {
+                Unresolved::Skipped => (Reason::Unreadable, format!("the clocks of {zone} never show {}", time())),
+                Unresolved::Ambiguous => {
+                    let twice = format!("the clocks of {zone} show {} twice; write it with its offset", time());
+                    (Reason::Ambiguous, twice)
+                }
+            },
+        )
     }
 
     fn session_of(&mut self, ts: Timestamp) -> Option<TimeRange> {
@@ -193,6 +220,12 @@ impl Placer {
     }
 }
 
+/// What tells one ticker from another: files write a pair as `BTC/USD`, `BTC-USD` or `BTCUSD`, and leave its venue out.
+fn letters(symbol: &str) -> impl Iterator<Item = char> {
+    let ticker = symbol.rsplit(':').next().unwrap_or(symbol);
+    ticker.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_uppercase())
+}
+
 /// Where the bar of a day or week begins that a file puts at `at`: the exchange's midnight, its open or close, or
 /// midnight UTC of its date. Another time is left as it is, and is off the grid.
 fn on_grid(calendar: Calendar, timeframe: Timeframe, at: Timestamp) -> Timestamp {
@@ -201,7 +234,10 @@ fn on_grid(calendar: Calendar, timeframe: Timeframe, at: Timestamp) -> Timestamp
     let Some(day) = day else { return at };
     let start = calendar.day_start(day);
     let session = calendar.session_on(day);
-    let is_edge = session.is_some_and(|session| session.open == at || session.close == at);
+    // Many writers know no early close.
+    let is_usual_close = matches!(calendar, Calendar::Xnys | Calendar::XnysExtended)
+        && NaiveTime::from_hms_opt(16, 0, 0).is_some_and(|close| new_york_to_utc(day, close) == at);
+    let is_edge = session.is_some_and(|session| session.open == at || session.close == at || is_usual_close);
     let is_day = midnight_utc.is_some() || start == at || is_edge;
     match calendar {
         _ if !is_day => at,
@@ -215,6 +251,8 @@ fn on_grid(calendar: Calendar, timeframe: Timeframe, at: Timestamp) -> Timestamp
 mod tests {
     use tidemark_market::Hours;
 
+    use super::super::times::Style;
+    use super::super::window::Direction;
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -227,6 +265,8 @@ mod tests {
         for text in ["2024-07-02T00:00:00Z", "2024-07-02T04:00:00Z", "2024-07-02T13:30:00Z", "2024-07-02T20:00:00Z"] {
             assert_eq!(on_grid(Calendar::Xnys, Timeframe::D1, at(text)), day, "{text}");
         }
+        let early = at("2024-07-03T20:00:00Z");
+        assert_eq!(on_grid(Calendar::Xnys, Timeframe::D1, early), at("2024-07-03T04:00:00Z"), "closed at 13:00");
         let sunday = at("2024-06-30T04:00:00Z");
         assert_eq!(on_grid(Calendar::Xnys, Timeframe::W1, at("2024-07-01T00:00:00Z")), sunday);
         let odd = at("2024-07-02T15:00:00Z");
@@ -245,6 +285,7 @@ mod tests {
         assert_eq!(by_time.layer_of(at("2024-07-02T14:00:00Z"), None), Ok(Layer::Intraday));
         assert_eq!(by_time.layer_of(at("2024-07-02T15:10:00Z"), None), Err(Reason::NotClosed));
         assert_eq!(by_time.layer_of(at("2024-07-01T15:00:00Z"), Some(Layer::Intraday)), Ok(Layer::Intraday));
+        assert_eq!(by_time.layer_of(at("2024-05-02T14:00:00Z"), Some(Layer::Intraday)), Ok(Layer::Historical));
         let historical = rules(Timeframe::M5, Some(Layer::Historical));
         assert_eq!(historical.layer_of(at("2024-07-02T14:00:00Z"), None), Err(Reason::NotSettled));
         let intraday = rules(Timeframe::M5, Some(Layer::Intraday));
@@ -252,45 +293,59 @@ mod tests {
         assert_eq!(rules(Timeframe::D1, None).layer_of(at("2024-07-02T04:00:00Z"), None), Err(Reason::NotClosed));
     }
 
-    #[test]
-    fn a_row_of_another_zone_ends_the_file() {
-        let rules = Rules::at(at("2024-07-02T15:10:00Z"), Calendar::AlwaysOpen, Timeframe::H1, None);
-        let mut placer = Placer::new(rules, Zone::None, "f".to_owned(), "line");
-        let row = |number, time: &str| Row {
-            number,
+    fn placer(calendar: Calendar, timeframe: Timeframe) -> Placer {
+        let rules = Rules::at(at("2024-07-02T15:10:00Z"), calendar, timeframe, None);
+        let inferred = Inferred {
+            timeframe,
+            zone: Zone::None,
+            direction: Direction::OldestFirst,
+            first: (1, Style::Zoned(0)),
+            description: String::new(),
+            unit: "line",
+        };
+        Placer::new(rules, "X:BTCUSD".parse().unwrap(), inferred)
+    }
+
+    fn row(time: &str) -> Row {
+        Row {
+            number: 1,
             moment: Moment::parse(time).unwrap(),
             prices: [1.0; 4],
             volume: 1.0,
             vwap: None,
             trades: None,
             layer: None,
+            symbol: None,
             text: None,
+        }
+    }
+
+    #[test]
+    fn a_row_of_another_symbol_is_refused_however_it_is_written() {
+        let mut placer = placer(Calendar::AlwaysOpen, Timeframe::H1);
+        let mut place = |symbol: &str| {
+            let row = Row { symbol: Some(symbol.into()), ..row("2024-03-10T06:00:00Z") };
+            placer.place(row).map(|_| ()).map_err(|reject| reject.reason)
         };
-        assert!(placer.place(row(2, "2024-03-10T06:00:00-05:00")).unwrap().is_ok());
-        assert!(placer.place(row(3, "2024-03-10T08:00:00-04:00")).unwrap().is_ok(), "clocks were changed");
-        let mixed = placer.place(row(4, "2024-03-10T13:00:00Z")).unwrap_err().to_string();
-        assert!(mixed.contains("line 2 has the offset -05:00, line 4 has the offset +00:00"), "{mixed}");
+        for same in ["BTC/USD", "btc-usd", "X:BTCUSD", "BTCUSD", "", "n. a."] {
+            assert_eq!(place(same), Ok(()), "{same}");
+        }
+        assert_eq!(place("ETH/USD"), Err(Reason::OtherSymbol));
+    }
+
+    #[test]
+    fn an_average_price_that_is_none_is_left_out() {
+        let mut placer = placer(Calendar::AlwaysOpen, Timeframe::H1);
+        let mut vwap = |vwap| placer.place(Row { vwap: Some(vwap), ..row("2024-03-10T06:00:00Z") }).unwrap().bar.vwap;
+        assert_eq!((vwap(-1.0), vwap(0.0), vwap(1.5)), (None, None, Some(1.5)));
     }
 
     #[test]
     fn what_lies_outside_of_the_sessions_is_named_so() {
-        let now = at("2024-07-02T15:10:00Z");
         let place = |hours: Hours, time: &str| {
             let calendar = if hours == Hours::Regular { Calendar::Xnys } else { Calendar::XnysExtended };
-            let mut placer =
-                Placer::new(Rules::at(now, calendar, Timeframe::M1, None), Zone::None, "f".to_owned(), "line");
-            let moment = Moment::parse(time).unwrap();
-            let row = Row {
-                number: 1,
-                moment,
-                prices: [1.0; 4],
-                volume: 1.0,
-                vwap: None,
-                trades: None,
-                layer: None,
-                text: None,
-            };
-            placer.place(row).unwrap().map(|placed| placed.bar.ts).map_err(|reject| reject.reason)
+            let placed = placer(calendar, Timeframe::M1).place(row(time));
+            placed.map(|placed| placed.bar.ts).map_err(|reject| reject.reason)
         };
         assert_eq!(place(Hours::Regular, "2024-07-01T08:00:00Z"), Err(Reason::OutOfSession));
         assert_eq!(place(Hours::Extended, "2024-07-01T08:00:00Z"), Ok(at("2024-07-01T08:00:00Z")));

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use tidemark_market::TimeRange;
 use tidemark_market::validate::Defect;
 
 use super::FileError;
 
 /// How many rejects a report shows.
 const SHOWN: usize = 10;
+/// How much of a row's text it shows, in characters.
+const SHOWN_TEXT: usize = 200;
 
 /// Why a row is not kept. The name of each is its stable code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +33,12 @@ pub enum Reason {
     NotRecent,
     /// It belongs before rows that were taken thousands of rows ago.
     Unsorted,
+    /// Clocks show its time twice, and the rows around do not tell which is meant.
+    Ambiguous,
+    /// Its time is of another zone than the file's.
+    OtherZone,
+    /// It says that it is of another symbol.
+    OtherSymbol,
 }
 
 impl Reason {
@@ -44,6 +53,9 @@ impl Reason {
             Self::NotSettled => "not_settled",
             Self::NotRecent => "not_recent",
             Self::Unsorted => "unsorted",
+            Self::Ambiguous => "ambiguous",
+            Self::OtherZone => "other_zone",
+            Self::OtherSymbol => "other_symbol",
         }
     }
 }
@@ -57,6 +69,8 @@ pub struct Reject {
     pub reason: Reason,
     /// What exactly is wrong, or empty.
     pub detail: String,
+    /// The time of the bar that it would have been, of which nothing is known without it.
+    pub lost: Option<TimeRange>,
     /// The row.
     pub text: Box<str>,
 }
@@ -83,7 +97,8 @@ impl Rejects {
         *self.by_reason.entry(reason).or_insert(0) += 1;
         if self.first.len() < SHOWN {
             let detail = if reject.detail.is_empty() { String::new() } else { format!(", {}", reject.detail) };
-            self.first.push(format!("{source} {unit} {}: {reason}{detail}: {}", reject.number, reject.text));
+            let text: String = reject.text.chars().take(SHOWN_TEXT).collect();
+            self.first.push(format!("{source} {unit} {}: {reason}{detail}: {text}", reject.number));
         }
         if let Some((path, file)) = &mut self.file {
             let number = reject.number.to_string();
@@ -114,6 +129,7 @@ fn create(path: &Path, sources: &[PathBuf]) -> Result<(PathBuf, csv::Writer<File
     }
     let mut file = csv::Writer::from_writer(File::create(path).map_err(FileError::unwritable(path))?);
     file.write_record(["file", "line_or_row", "reason", "detail", "row"]).map_err(|error| failed(path, error))?;
+    file.flush().map_err(FileError::unwritable(path))?;
     Ok((path.to_owned(), file))
 }
 

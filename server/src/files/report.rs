@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tidemark_app::backend::SeriesKey;
-use tidemark_market::{Hours, Layer, Spans};
+use tidemark_market::{Hours, Layer, TimeRange};
 
 /// How one file was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,10 @@ pub struct Report {
     pub rejected: Vec<(&'static str, u64)>,
     /// The first of them, in words.
     pub first_rejects: Vec<String>,
-    /// What is known now that has bars.
-    pub covered: Spans,
+    /// From where to where time is known now that has bars.
+    pub covered: Option<TimeRange>,
+    /// Whether session time in between is not known.
+    pub has_holes: bool,
     /// Where bars went.
     pub layers: Vec<Layer>,
     /// How long it took.
@@ -83,7 +85,10 @@ impl Report {
             Outcome::DryRun => "Dry run: nothing was kept. Without --dry-run this would be done:".to_owned(),
             Outcome::Nothing => "Nothing was kept: not all rows are good, and --atomic was given.".to_owned(),
             Outcome::GoodRows if self.rejected() == self.read => "Nothing was kept: no row is good.".to_owned(),
-            Outcome::GoodRows if self.written() == 0 => "0 bars were written: all are held already.".to_owned(),
+            Outcome::GoodRows if self.written() == 0 => {
+                let what = if self.rejected() == 0 { "all" } else { "all good rows" };
+                format!("0 bars were written: {what} are held already.")
+            }
             Outcome::GoodRows => format!("{} bars were written.", thousands(self.written())),
         }
     }
@@ -99,8 +104,11 @@ impl fmt::Display for Report {
         }
         let layers: Vec<_> = self.layers.iter().map(|layer| layer.as_str()).collect();
         writeln!(f, "layers     {}", if layers.is_empty() { "none".to_owned() } else { layers.join(", ") })?;
-        match self.covered.hull() {
-            Some(hull) => writeln!(f, "covered    {} to {}", hull.start, hull.end)?,
+        match self.covered {
+            Some(hull) => {
+                let holes = if self.has_holes { ", with holes" } else { "" };
+                writeln!(f, "covered    {} to {}{holes}", hull.start, hull.end)?;
+            }
             None => writeln!(f, "covered    nothing")?,
         }
         writeln!(f, "read       {:>12}", thousands(self.read))?;

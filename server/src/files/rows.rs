@@ -32,6 +32,8 @@ pub struct Row {
     pub trades: Option<u32>,
     /// The layer it says it is of.
     pub layer: Option<Layer>,
+    /// Whose it says it is.
+    pub symbol: Option<Box<str>>,
     /// Its text, where it has one.
     pub text: Option<Box<str>>,
 }
@@ -41,6 +43,8 @@ pub struct Row {
 pub struct Unread {
     /// As in [`Row`].
     pub number: u64,
+    /// When its bar would begin, where that can be read.
+    pub moment: Option<Moment>,
     /// Which cell, and what is in it.
     pub detail: String,
     /// The row.
@@ -48,10 +52,11 @@ pub struct Unread {
 }
 
 impl Row {
-    /// The bar that begins at `ts`.
-    pub const fn bar(&self, ts: Timestamp) -> Bar {
+    /// The bar that begins at `ts`. An average price that is none is left out.
+    pub fn bar(&self, ts: Timestamp) -> Bar {
         let [open, high, low, close] = self.prices;
-        Bar { ts, open, high, low, close, volume: self.volume, vwap: self.vwap, trades: self.trades }
+        let vwap = self.vwap.filter(|vwap| *vwap > 0.0);
+        Bar { ts, open, high, low, close, volume: self.volume, vwap, trades: self.trades }
     }
 
     /// Its text, else its values.
@@ -115,6 +120,14 @@ impl Rows {
         }
     }
 
+    /// Whether there is a column for volume.
+    pub const fn has_volume(&self) -> bool {
+        match self {
+            Self::Csv(rows) => rows.has_volume(),
+            Self::Parquet(rows) => rows.has_volume(),
+        }
+    }
+
     /// What a row's number counts.
     pub const fn unit(&self) -> &'static str {
         match self {
@@ -136,7 +149,7 @@ impl Rows {
 fn foreign(head: &[u8]) -> Option<Foreign> {
     let unpack = "Unpack it first.";
     let as_csv = "Save it as CSV or Parquet.";
-    let known: [(&[u8], _, _); 7] = [
+    let known: [(&[u8], _, _); 8] = [
         (b"\x1f\x8b", "a gzip archive", unpack),
         (b"PK\x03\x04", "a zip archive or a spreadsheet", "Unpack it, or save it as CSV."),
         (b"\x28\xb5\x2f\xfd", "a zstd archive", unpack),
@@ -144,6 +157,7 @@ fn foreign(head: &[u8]) -> Option<Foreign> {
         (b"\xfe\xff", "text in UTF-16", "Save it as UTF-8."),
         (b"ARROW1", "an Arrow or Feather file", as_csv),
         (b"{", "JSON", as_csv),
+        (b"[", "JSON", as_csv),
     ];
     let found = known.into_iter().find(|(magic, _, _)| head.starts_with(magic));
     match found {

@@ -6,7 +6,9 @@ use std::path::Path;
 use chrono::NaiveDate;
 use serde::Deserialize;
 use thiserror::Error;
-use tidemark_market::{AssetClass, Hours, Split, Symbol};
+use tidemark_market::{AssetClass, Hours, Split, Symbol, calendar};
+
+use super::csv_rows::separator;
 
 /// Why a file of splits is refused. Nothing of it is recorded then.
 #[derive(Debug, Error)]
@@ -39,23 +41,34 @@ struct Row {
     split_to: f64,
 }
 
-/// The splits in the file, by symbol. A split takes effect at the start of the exchange's day.
+/// The splits in the file, by symbol. A split takes effect at the start of the exchange's day. Lines that say the same are
+/// one split.
 ///
 /// # Errors
-/// Where any line can't be read.
+/// Where any line can't be read, or says otherwise than one before.
 pub fn read(path: &Path) -> Result<BTreeMap<Symbol, Vec<Split>>, SplitsFileError> {
     let name = path.display().to_string();
     let unreadable = |source| SplitsFileError::Unreadable { path: name.clone(), source };
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(unreadable)?;
+    let text = std::fs::read(path).map_err(|error| unreadable(error.into()))?;
+    let mut reader =
+        csv::ReaderBuilder::new().trim(csv::Trim::All).delimiter(separator(&text)).from_reader(text.as_slice());
     let headers = reader.headers().map_err(unreadable)?.clone();
     let mut splits: BTreeMap<Symbol, Vec<Split>> = BTreeMap::new();
     for record in reader.records() {
         let record = record.map_err(unreadable)?;
         let line = record.position().map_or(0, csv::Position::line);
+        let refused = |reason| SplitsFileError::Line { path: name.clone(), line, reason };
         let row: Row = record.deserialize(Some(&headers)).map_err(unreadable)?;
-        let (symbol, split) =
-            read_row(&row).map_err(|reason| SplitsFileError::Line { path: name.clone(), line, reason })?;
-        splits.entry(symbol).or_default().push(split);
+        let (symbol, split) = read_row(&row).map_err(refused)?;
+        let known = splits.entry(symbol).or_default();
+        match known.iter().find(|known| known.at == split.at) {
+            None => known.push(split),
+            Some(same) if *same == split => {}
+            Some(Split { from, to, .. }) => {
+                let (symbol, date) = (&row.symbol, row.execution_date);
+                return Err(refused(format!("a line before says that {symbol} was split {from} into {to} on {date}")));
+            }
+        }
     }
     Ok(splits)
 }
@@ -69,7 +82,14 @@ fn read_row(row: &Row) -> Result<(Symbol, Split), String> {
     if ![from, to].iter().all(|shares| shares.is_finite() && *shares > 0.0) {
         return Err(format!("{from} shares into {to} is no split; both have to be above 0"));
     }
-    Ok((symbol.clone(), Split { at: symbol.calendar(Hours::Regular).day_start(row.execution_date), from, to }))
+    if from.total_cmp(&to).is_eq() {
+        return Err(format!("{from} shares into {to} is no split; it changes nothing"));
+    }
+    let at = symbol.calendar(Hours::Regular).day_start(row.execution_date);
+    if !(calendar::FIRST..calendar::END).contains(&at) {
+        return Err(format!("{} is not within 1990 to 2035, the years that are known", row.execution_date));
+    }
+    Ok((symbol, Split { at, from, to }))
 }
 
 #[cfg(test)]
@@ -88,6 +108,8 @@ mod tests {
     fn each_line_is_a_split_at_the_start_of_the_exchanges_day() {
         let splits = file("execution_date,symbol,split_to,split_from\n2014-06-09,aapl,7,1\n2020-08-31, AAPL ,4,1\n");
         let splits = splits.unwrap();
+        let semicolons = file("execution_date;symbol;split_to;split_from\n2014-06-09;aapl;7;1\n2014-06-09;AAPL;7;1\n");
+        assert_eq!(semicolons.unwrap()[&"AAPL".parse::<Symbol>().unwrap()].len(), 1);
         let apple = &splits[&"AAPL".parse::<Symbol>().unwrap()];
         assert_eq!(apple.len(), 2);
         assert_eq!((apple[0].at.to_string().as_str(), apple[0].to), ("2014-06-09T04:00:00Z", 7.0));
@@ -101,6 +123,12 @@ mod tests {
             ("X:BTCUSD,2014-06-09,1,7", "line 2: X:BTCUSD is no share"),
             ("A B,2014-06-09,1,7", "line 2: The symbol has the character"),
             ("AAPL,yesterday,1,7", "line: 2"),
+            ("AAPL,2014-06-09,2,2", "line 2: 2 shares into 2 is no split; it changes nothing."),
+            ("AAPL,1014-06-09,1,7", "line 2: 1014-06-09 is not within 1990 to 2035"),
+            (
+                "AAPL,2014-06-09,1,7\naapl,2014-06-09,1,7\nAAPL,2014-06-09,7,1",
+                "line 4: a line before says that AAPL was split 1 into 7 on 2014-06-09.",
+            ),
         ] {
             let error = file(&format!("{header}{line}\n")).unwrap_err();
             assert!(error.contains(expected), "{error}");

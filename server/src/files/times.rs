@@ -5,9 +5,11 @@
 //! `HH:MM:SS.fff` or `HHMM[SS]`, and a zone: `Z`, `UTC` or an offset. Dates with the day or month first are not: one can't
 //! tell them apart.
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone};
 use chrono_tz::Tz;
 use tidemark_market::Timestamp;
+
+use super::window::Direction;
 
 /// A time as a file has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,13 +161,52 @@ impl Moment {
     }
 }
 
-/// When the clocks of `zone` show `wall`; `None` where they skip it. Of two such times the later is meant where the
-/// earlier is not after `last`, the time of the row before.
-pub fn resolve(zone: Tz, wall: NaiveDateTime, last: Option<Timestamp>) -> Option<Timestamp> {
-    let found = zone.from_local_datetime(&wall);
-    let (first, second) = (found.earliest()?.timestamp_millis(), found.latest()?.timestamp_millis());
-    let is_passed = last.is_some_and(|last| last.0 >= first && last.0 < second);
-    Some(Timestamp(if is_passed { second } else { first }))
+/// Why a clock's time is no instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unresolved {
+    /// The clocks skip it.
+    Skipped,
+    /// They show it twice, and rows do not tell which is meant.
+    Ambiguous,
+}
+
+/// When the clocks of `zone` show `wall`. Of two such times the one that rows come to first is meant, until clocks jump: by
+/// half of what they are changed by, or by as much as bars of `bar_millis` show. `last` is the time of the row before.
+pub fn resolve(
+    zone: Tz,
+    wall: NaiveDateTime,
+    last: Option<Timestamp>,
+    direction: Direction,
+    bar_millis: i64,
+) -> Result<Timestamp, Unresolved> {
+    let at = |time: DateTime<Tz>| Timestamp(time.timestamp_millis());
+    let (earlier, later) = match zone.from_local_datetime(&wall) {
+        LocalResult::None => return Err(Unresolved::Skipped),
+        LocalResult::Single(only) => return Ok(at(only)),
+        LocalResult::Ambiguous(earlier, later) => (earlier, later),
+    };
+    let (near, far, sign) = match direction {
+        Direction::OldestFirst => (earlier, later, 1),
+        Direction::NewestFirst => (later, earlier, -1),
+    };
+    let last = last.ok_or(Unresolved::Ambiguous)?;
+    let ahead = |time: DateTime<Tz>| (at(time).0 - last.0) * sign;
+    let changed_by = later.timestamp_millis() - earlier.timestamp_millis();
+    let jump = (changed_by / 2).min(changed_by - bar_millis).max(0);
+    let offset = last.to_datetime().map(|last| zone.offset_from_utc_datetime(&last.naive_utc()).fix());
+    if ahead(near) > 0 {
+        Ok(at(near))
+    } else if offset == Some(near.offset().fix()) {
+        match -ahead(near) {
+            back if (jump..changed_by).contains(&back) => Ok(at(far)),
+            0 => Ok(at(near)),
+            _ => Err(Unresolved::Ambiguous),
+        }
+    } else if ahead(far) >= 0 {
+        Ok(at(far))
+    } else {
+        Err(Unresolved::Ambiguous)
+    }
 }
 
 /// As tables that know no whole numbers write epochs: `1401956100.0`, `1.4019561e9`.
@@ -293,6 +334,7 @@ pub fn is_time_of_day(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tidemark_market::time::{HOUR, MINUTE};
 
     use super::*;
 
@@ -358,17 +400,48 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_clocks_show_twice_goes_on_where_rows_do() {
-        let wall = NaiveDate::from_ymd_opt(2024, 11, 3).unwrap().and_hms_opt(1, 30, 0).unwrap();
+    fn an_hour_that_clocks_show_twice_is_read_either_way_in_every_timeframe() {
+        for (zone, changed) in [
+            (chrono_tz::America::New_York, "2024-11-03T06:00:00Z"),
+            (chrono_tz::Europe::London, "2024-10-27T01:00:00Z"),
+            (chrono_tz::Australia::Lord_Howe, "2024-04-06T15:00:00Z"),
+        ] {
+            let changed = Timestamp::parse(changed).unwrap();
+            for bar in [1, 5, 15, 30, 60].map(|minutes| minutes * MINUTE) {
+                if zone == chrono_tz::Australia::Lord_Howe && bar == HOUR {
+                    continue;
+                }
+                let mut rows: Vec<Timestamp> =
+                    (-4 * HOUR / bar..4 * HOUR / bar).map(|n| changed.plus(n * bar)).collect();
+                for direction in [Direction::OldestFirst, Direction::NewestFirst] {
+                    let mut last = None;
+                    for at in &rows {
+                        let wall = zone.from_utc_datetime(&at.to_datetime().unwrap().naive_utc()).naive_local();
+                        let read = resolve(zone, wall, last, direction, bar);
+                        assert_eq!(read, Ok(*at), "{zone} {bar} {direction:?} {wall}");
+                        last = read.ok();
+                    }
+                    rows.reverse();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_twice_or_out_of_its_place_does_not_end_the_hour() {
+        let wall = |hour, minute| NaiveDate::from_ymd_opt(2024, 11, 3).unwrap().and_hms_opt(hour, minute, 0).unwrap();
         let zone = chrono_tz::America::New_York;
-        let first = resolve(zone, wall, None).unwrap();
-        assert_eq!(first.to_string(), "2024-11-03T05:30:00Z");
-        assert_eq!(
-            resolve(zone, wall, Some(Timestamp::parse("2024-11-03T05:59:00Z").unwrap())),
-            Some(first.plus(3_600_000))
-        );
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let read = |minute, last: &str| resolve(zone, wall(1, minute), Some(at(last)), Direction::OldestFirst, MINUTE);
+        assert_eq!(read(30, "2024-11-03T05:30:00Z"), Ok(at("2024-11-03T05:30:00Z")));
+        assert_eq!(read(30, "2024-11-03T05:31:00Z"), Err(Unresolved::Ambiguous));
+        assert_eq!(read(0, "2024-11-03T05:59:00Z"), Ok(at("2024-11-03T06:00:00Z")));
+        assert_eq!(read(30, "2024-11-03T06:31:00Z"), Err(Unresolved::Ambiguous));
+        assert_eq!(read(30, "2024-11-03T06:29:00Z"), Ok(at("2024-11-03T06:30:00Z")));
+        let none = resolve(zone, wall(1, 30), None, Direction::OldestFirst, MINUTE);
+        assert_eq!(none, Err(Unresolved::Ambiguous), "nothing tells");
         let skipped = NaiveDate::from_ymd_opt(2024, 3, 10).unwrap().and_hms_opt(2, 30, 0).unwrap();
-        assert_eq!(resolve(zone, skipped, None), None);
+        assert_eq!(resolve(zone, skipped, None, Direction::OldestFirst, MINUTE), Err(Unresolved::Skipped));
     }
 
     proptest! {

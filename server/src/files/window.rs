@@ -1,8 +1,8 @@
 //! Rows in order, a stretch at a time.
 //!
-//! A window holds some ten thousand rows. It is put in order and handed over but for the session at its end, which may
-//! go on, so that what is handed over are whole sessions. A row that belongs before what was handed over is refused;
-//! within a window order does not matter.
+//! A window holds some ten thousand rows. It is put in order, and the half that the file has passed is handed over, in whole
+//! sessions. A row that belongs before what was handed over is refused; within a window order does not matter. The half
+//! that stays keeps a row whose time is far ahead of its neighbours' from making them late.
 
 use std::cmp::Ordering;
 
@@ -76,7 +76,7 @@ impl Window {
         });
         if is_late {
             let detail = format!("{} belongs before rows that were taken already", row.bar.ts);
-            return Err(Reject { number: row.number, reason: Reason::Unsorted, detail, text: row.text });
+            return Err(Reject { number: row.number, reason: Reason::Unsorted, detail, lost: None, text: row.text });
         }
         self.rows.push(row);
         Ok(())
@@ -92,8 +92,12 @@ impl Window {
         let (mut rows, rejects) = in_order(std::mem::take(&mut self.rows), self.unit);
         let began = self.passed.is_some();
         if let (false, Some(first), Some(last)) = (everything, rows.first(), rows.last()) {
+            let middle = &rows[rows.len() / 2];
+            // One session may fill half of the window.
             let edge = match self.direction {
+                Direction::OldestFirst if middle.session.start > first.session.start => middle.session.start,
                 Direction::OldestFirst => last.session.start,
+                Direction::NewestFirst if middle.session.end < last.session.end => middle.session.end,
                 Direction::NewestFirst => first.session.end,
             };
             let newer = rows.split_off(rows.partition_point(|row| row.session.start < edge));
@@ -123,6 +127,7 @@ fn in_order(mut rows: Vec<Placed>, unit: &str) -> (Vec<Placed>, Vec<Reject>) {
                 number: row.number,
                 reason: Reason::Defect(Defect::Duplicate),
                 detail: format!("{} is the time of {unit} {} too", row.bar.ts, last.number),
+                lost: None,
                 text: row.text,
             }),
             _ => kept.push(row),
@@ -181,6 +186,16 @@ mod tests {
         assert!(rejects.is_empty());
         assert_eq!(batches.concat(), minutes);
         assert!(batches.iter().all(|batch| batch.first().is_none_or(|first| first % 10 == 0)), "{batches:?}");
+    }
+
+    #[test]
+    fn a_row_far_ahead_of_its_neighbours_makes_none_of_them_late() {
+        let forward: Vec<i64> = (0..5).chain([9_000]).chain(5..200).collect();
+        let backward: Vec<i64> = (0..200).rev().take(5).chain([-9_000]).chain((0..195).rev()).collect();
+        for (direction, minutes) in [(Direction::OldestFirst, forward), (Direction::NewestFirst, backward)] {
+            let (batches, rejects) = run(direction, 40, &minutes);
+            assert_eq!((batches.concat().len(), rejects.len()), (201, 0), "{direction:?}");
+        }
     }
 
     #[test]
