@@ -168,13 +168,15 @@ async fn import(config: &DatabaseConfig, args: &ImportArgs) -> Result<ExitCode, 
 async fn record_splits(config: &DatabaseConfig, file: &Path) -> Result<(), CommandError> {
     let splits = splits::read(file)?;
     with_pool(config, async |pool| {
+        let mut transaction = pool.begin().await?;
         let mut changed = 0;
         for (symbol, splits) in &splits {
             let listing = Listing { symbol: symbol.clone(), name: None, currency: None };
-            db::instruments::add(&pool, &listing).await?;
-            changed += db::splits::record(&pool, symbol, splits, Source::File).await?;
+            db::instruments::add(&mut *transaction, &listing).await?;
+            changed += db::splits::record(&mut *transaction, symbol, splits, Source::File).await?;
         }
-        let series = db::splits::apply_due(&pool).await?;
+        let series = db::splits::apply_due(&mut *transaction).await?;
+        transaction.commit().await?;
         let (notifier, duty) = notifier(pool.clone());
         series.iter().for_each(|series| notifier.changed(series));
         let stop = CancellationToken::new();

@@ -1,6 +1,6 @@
 //! Instruments and definitions: what is known of a symbol before anything is fetched.
 
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use tidemark_market::{Hours, Symbol};
 
 use crate::error::Error;
@@ -22,7 +22,7 @@ pub async fn is_known(pool: &PgPool, symbol: &Symbol) -> Result<bool, Error> {
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn add(pool: &PgPool, listing: &Listing) -> Result<(), Error> {
+pub async fn add(executor: impl PgExecutor<'_>, listing: &Listing) -> Result<(), Error> {
     let class = listing.symbol.asset_class();
     sqlx::query!(
         "insert into instruments (symbol, name, asset_class, calendar, currency)
@@ -33,7 +33,7 @@ pub async fn add(pool: &PgPool, listing: &Listing) -> Result<(), Error> {
         class.calendar(Hours::Regular).as_str(),
         listing.currency
     )
-    .execute(pool)
+    .execute(executor)
     .await?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Share splits: what sources told, and what is in effect.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use tidemark_app::backend::SeriesKey;
 use tidemark_market::{Split, Symbol, Timestamp};
 
@@ -47,7 +47,12 @@ pub enum Source<'a> {
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn record(pool: &PgPool, symbol: &Symbol, splits: &[Split], source: Source<'_>) -> Result<u32, Error> {
+pub async fn record(
+    executor: impl PgExecutor<'_>,
+    symbol: &Symbol,
+    splits: &[Split],
+    source: Source<'_>,
+) -> Result<u32, Error> {
     let (name, is_whole) = match source {
         Source::Provider(name) => (name, true),
         Source::File => ("file", false),
@@ -61,7 +66,7 @@ pub async fn record(pool: &PgPool, symbol: &Symbol, splits: &[Split], source: So
         name,
         is_whole
     )
-    .fetch_one(pool)
+    .fetch_one(executor)
     .await?;
     Ok(changed.unsigned_abs())
 }
@@ -70,9 +75,9 @@ pub async fn record(pool: &PgPool, symbol: &Symbol, splits: &[Split], source: So
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn apply_due(pool: &PgPool) -> Result<Vec<SeriesKey>, Error> {
+pub async fn apply_due(executor: impl PgExecutor<'_>) -> Result<Vec<SeriesKey>, Error> {
     let rows = sqlx::query!(r#"select symbol as "symbol!", timeframe as "timeframe!" from apply_due_splits()"#)
-        .fetch_all(pool)
+        .fetch_all(executor)
         .await?;
     rows.iter().map(|row| series_key(&row.symbol, &row.timeframe)).collect()
 }
