@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::PgRow;
 use sqlx::{Column, Row};
-use support::{TestServer, eventually, simulator};
+use support::{TestServer, config, eventually, simulator};
+use tidemark_server::clock::Clock;
+use tidemark_simulator::Simulator;
 
 /// Every stored bar, as text.
 async fn store(pool: &PgPool) -> Vec<String> {
@@ -28,6 +30,12 @@ async fn coverage(pool: &PgPool) -> Vec<String> {
         .unwrap()
 }
 
+/// A server for which no bar closes while a test looks at it.
+async fn standing_still(pool: &PgPool, simulator: &Simulator) -> TestServer {
+    let now = Clock::fixed(chrono::Utc::now().into());
+    TestServer::start_at(pool, &config(&simulator.url()), now).await
+}
+
 async fn run(pool: &PgPool, sql: &'static str) {
     sqlx::query(sql).execute(pool).await.unwrap();
 }
@@ -41,7 +49,7 @@ async fn row(pool: &PgPool, sql: &'static str) -> Vec<String> {
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn a_store_that_lost_a_third_of_its_bars_is_made_whole_by_one_hydrate(pool: PgPool) {
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     for (symbol, timeframe, days) in [("AAPL", "m5", 12), ("X:BTCUSD", "h1", 40), ("MSFT", "d1", 400)] {
         server.hydrate(symbol, timeframe, days).await;
         server.at_rest(symbol, timeframe).await;
@@ -113,7 +121,7 @@ async fn what_was_known_at_a_moment_is_read_as_of_it(pool: PgPool) {
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn no_one_writes_into_a_layer_what_does_not_belong_there(pool: PgPool) {
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     server.hydrate("AAPL", "h1", 20).await;
     server.at_rest("AAPL", "h1").await;
     let insert = |layer: &str, ts: &str, band: &str| {
@@ -144,7 +152,7 @@ async fn no_one_writes_into_a_layer_what_does_not_belong_there(pool: PgPool) {
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn a_settled_bar_replaces_the_recent_one_and_their_disagreement_is_kept(pool: PgPool) {
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     server.hydrate("AAPL", "h1", 30).await;
     server.at_rest("AAPL", "h1").await;
     let settled = server.bars("AAPL", "h1", 30).await;
@@ -174,7 +182,7 @@ async fn a_settled_bar_replaces_the_recent_one_and_their_disagreement_is_kept(po
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn a_series_is_answered_from_a_finer_one_that_is_held(pool: PgPool) {
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     server.hydrate("MSFT", "m15", 10).await;
     server.at_rest("MSFT", "m15").await;
     let requests = simulator.control().requests().requests.len();
@@ -197,7 +205,7 @@ async fn a_series_is_answered_from_a_finer_one_that_is_held(pool: PgPool) {
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn a_split_is_read_without_fetching_anything_again(pool: PgPool) {
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     server.hydrate("AAPL", "d1", 60).await;
     server.at_rest("AAPL", "d1").await;
     let (requests, traded) = (simulator.control().requests().requests.len(), server.bars("AAPL", "d1", 60).await);
@@ -235,7 +243,7 @@ async fn a_split_is_read_without_fetching_anything_again(pool: PgPool) {
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn a_series_can_hold_extended_hours_and_go_back(pool: PgPool) {
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     server.hydrate("AAPL", "m15", 14).await;
     server.at_rest("AAPL", "m15").await;
     let regular = server.bars("AAPL", "m15", 14).await;
@@ -273,7 +281,7 @@ async fn a_series_can_hold_extended_hours_and_go_back(pool: PgPool) {
 async fn one_empty_answer_is_asked_again_and_two_are_believed(pool: PgPool) {
     use tidemark_simulator::{Fault, FaultKind};
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     simulator.control().add_faults([Fault::once(FaultKind::Empty)]);
     server.hydrate("AAPL", "d1", 60).await;
     server.at_rest("AAPL", "d1").await;
@@ -297,7 +305,7 @@ async fn one_empty_answer_is_asked_again_and_two_are_believed(pool: PgPool) {
 async fn a_provider_that_silently_starts_later_does_not_cover_what_it_left_out(pool: PgPool) {
     use tidemark_simulator::{Fault, FaultKind};
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     server.hydrate("AAPL", "d1", 120).await;
     server.at_rest("AAPL", "d1").await;
     let whole = server.bars("AAPL", "d1", 120).await;
@@ -331,7 +339,7 @@ async fn a_provider_that_silently_starts_later_does_not_cover_what_it_left_out(p
 async fn the_newest_bars_of_a_late_provider_are_not_believed_to_be_empty(pool: PgPool) {
     use tidemark_simulator::{Fault, FaultKind};
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     simulator.control().add_faults([Fault::new(FaultKind::Empty)]);
     server.hydrate("X:BTCUSD", "m1", 1).await;
     server.at_rest("X:BTCUSD", "m1").await;
@@ -354,7 +362,7 @@ async fn the_newest_bars_of_a_late_provider_are_not_believed_to_be_empty(pool: P
 async fn what_failed_is_not_asked_for_by_itself_before_its_time(pool: PgPool) {
     use tidemark_simulator::{Fault, FaultKind};
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     simulator.control().add_faults([Fault::new(FaultKind::ServerError)]);
     server.hydrate("AAPL", "d1", 60).await;
     server.at_rest("AAPL", "d1").await;
@@ -417,7 +425,7 @@ async fn a_split_that_its_source_takes_back_or_tells_otherwise_is_read_as_it_is_
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn weeks_over_both_changes_of_clocks_are_complete(pool: PgPool) {
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     for symbol in ["AAPL", "C:EURUSD"] {
         server.hydrate(symbol, "w1", 800).await;
         let done = server.at_rest(symbol, "w1").await;
@@ -434,7 +442,7 @@ async fn weeks_over_both_changes_of_clocks_are_complete(pool: PgPool) {
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn a_standing_wish_is_kept_though_a_finer_series_answers_it_now(pool: PgPool) {
     let simulator = simulator().await;
-    let server = TestServer::start(&pool, &simulator.url()).await;
+    let server = standing_still(&pool, &simulator).await;
     server.hydrate("MSFT", "m15", 10).await;
     server.at_rest("MSFT", "m15").await;
     let from = (chrono::Utc::now() - chrono::Duration::days(3)).timestamp_millis();
