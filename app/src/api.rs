@@ -59,9 +59,10 @@ pub async fn chart_data(
     adjust: Option<String>,
 ) -> Result<ChartData, Problem> {
     use crate::backend::{ChartRequest, backend, with_status};
+    use crate::visit::read_adjust;
     use tidemark_market::Timestamp;
     let request = || {
-        let (series, adjust) = (parse::series(&symbol, &timeframe)?, parse::adjust(adjust.as_deref())?);
+        let (series, adjust) = (parse::series(&symbol, &timeframe)?, read_adjust(adjust.as_deref())?);
         Ok(ChartRequest { series, window: parse::window(from, to), since, as_of: as_of.map(Timestamp), adjust })
     };
     with_status(match request() {
@@ -144,7 +145,7 @@ pub async fn series_progress(symbol: String, timeframe: String) -> Result<Series
 /// Reading what a caller sent; shared with the server's HTTP API.
 #[cfg(feature = "ssr")]
 pub mod parse {
-    use tidemark_market::{Adjust, Timestamp};
+    use tidemark_market::Timestamp;
 
     use crate::backend::SeriesKey;
     use crate::problem::Problem;
@@ -155,16 +156,6 @@ pub mod parse {
     /// `bad_symbol` or `bad_timeframe`.
     pub fn series(symbol: &str, timeframe: &str) -> Result<SeriesKey, Problem> {
         SeriesKey::parse(symbol, timeframe)
-    }
-
-    /// The way of reading prices of that name; in today's shares where none is given.
-    ///
-    /// # Errors
-    /// `bad_request`.
-    pub fn adjust(name: Option<&str>) -> Result<Adjust, Problem> {
-        let Some(name) = name else { return Ok(Adjust::default()) };
-        let detail = || format!("{name:?} is no way to read prices. Use adjust=splits or adjust=none.");
-        Adjust::parse(name).ok_or_else(|| Problem::new(400, "bad_request", "That can't be read", detail()))
     }
 
     /// The window as asked, where at least one end was given. A missing start is the earliest known time, a missing end

@@ -22,20 +22,14 @@ impl Visit {
     /// # Errors
     /// `bad_symbol`, `bad_timeframe`, `bad_request`, status 400.
     pub fn parse(symbol: &str, timeframe: &str, as_of: Option<&str>, adjust: Option<&str>) -> Result<Self, Problem> {
-        let unreadable = |detail: String| Problem::new(400, "bad_request", "The address can't be read", detail);
         let as_of = as_of.map(|text| {
             Timestamp::parse(text)
                 .ok_or_else(|| unreadable(format!("{text:?} is not a time. Write as_of=2024-03-08T14:30:00Z.")))
         });
-        let adjust = adjust.map(|text| {
-            Adjust::parse(text).ok_or_else(|| {
-                unreadable(format!("{text:?} is no way to read prices. Use adjust=splits or adjust=none."))
-            })
-        });
         Ok(Self {
             series: SeriesKey::parse(symbol, timeframe)?,
             as_of: as_of.transpose()?,
-            adjust: adjust.transpose()?.unwrap_or_default(),
+            adjust: read_adjust(adjust)?,
         })
     }
 
@@ -44,6 +38,20 @@ impl Visit {
     pub fn is_usual(&self) -> bool {
         self.as_of.is_none() && self.adjust == Adjust::default()
     }
+}
+
+/// The way of reading prices of that name; in today's shares where none is given.
+///
+/// # Errors
+/// `bad_request`.
+pub fn read_adjust(name: Option<&str>) -> Result<Adjust, Problem> {
+    let Some(name) = name else { return Ok(Adjust::default()) };
+    let detail = || format!("{name:?} is no way to read prices. Use adjust=splits or adjust=none.");
+    Adjust::parse(name).ok_or_else(|| unreadable(detail()))
+}
+
+fn unreadable(detail: String) -> Problem {
+    Problem::new(400, "bad_request", "The request can't be read", detail)
 }
 
 #[cfg(test)]

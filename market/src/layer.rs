@@ -92,9 +92,13 @@ impl fmt::Display for Layer {
 #[must_use]
 pub fn intraday_start(calendar: Calendar, timeframe: Timeframe, now: Timestamp) -> Timestamp {
     if timeframe >= Timeframe::D1 {
-        return calendar.closed_through(timeframe, now.plus(-SETTLING_MILLIS));
+        return settled_through(calendar, timeframe, now);
     }
     newest_sessions_start(calendar, timeframe, now, INTRADAY_SESSIONS)
+}
+
+fn settled_through(calendar: Calendar, timeframe: Timeframe, now: Timestamp) -> Timestamp {
+    calendar.closed_through(timeframe, now.plus(-SETTLING_MILLIS))
 }
 
 /// The start of the first bar of the last `count` sessions that have opened; `now` where there was none in three weeks.
@@ -112,16 +116,33 @@ fn newest_sessions_start(calendar: Calendar, timeframe: Timeframe, now: Timestam
 pub fn writable(layer: Layer, calendar: Calendar, timeframe: Timeframe, now: Timestamp) -> TimeRange {
     let known = |at: Timestamp| at.clamp(FIRST, END);
     match layer {
-        Layer::Historical => {
-            let settled = calendar.closed_through(timeframe, now.plus(-SETTLING_MILLIS));
-            TimeRange { start: FIRST, end: known(settled) }
-        }
+        Layer::Historical => TimeRange { start: FIRST, end: known(settled_through(calendar, timeframe, now)) },
         Layer::Intraday if !has_layer(timeframe, layer) => TimeRange { start: END, end: END },
         Layer::Intraday => {
             let start = newest_sessions_start(calendar, timeframe, now, INTRADAY_SESSIONS + GRACE_SESSIONS);
             TimeRange { start: known(start), end: END }
         }
         Layer::Forecast => TimeRange { start: known(calendar.closed_through(timeframe, now)), end: END },
+    }
+}
+
+/// Where the layers of what has happened meet, as the database keeps it of a series; see [`writable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Historical bars begin before.
+    pub settled_through: Timestamp,
+    /// Intraday bars begin then or later.
+    pub intraday_from: Timestamp,
+}
+
+impl Bounds {
+    /// Those at `now`.
+    #[must_use]
+    pub fn at(calendar: Calendar, timeframe: Timeframe, now: Timestamp) -> Self {
+        Self {
+            settled_through: writable(Layer::Historical, calendar, timeframe, now).end,
+            intraday_from: writable(Layer::Intraday, calendar, timeframe, now).start,
+        }
     }
 }
 

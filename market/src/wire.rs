@@ -70,6 +70,12 @@ pub struct LayerBars {
     pub bands: Vec<(f64, f64)>,
 }
 
+/// The bars of one of the layers; none where it is not among them.
+#[must_use]
+pub fn bars_of(layers: &[LayerBars], layer: Layer) -> &[Bar] {
+    layers.iter().find(|entry| entry.layer == layer).map_or(&[], |entry| &entry.bars)
+}
+
 /// Bytes that are no frame of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum WireError {

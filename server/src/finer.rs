@@ -8,7 +8,7 @@ use tidemark_app::backend::SeriesKey;
 use tidemark_market::layer::{self, Layer};
 use tidemark_market::resample::{self, resample};
 use tidemark_market::slicing::{self, Ask};
-use tidemark_market::wire::{Derived, LayerBars};
+use tidemark_market::wire::{Derived, LayerBars, bars_of};
 use tidemark_market::{Adjust, Bar, Spans, TimeRange, Timestamp, calendar};
 
 use crate::db;
@@ -97,9 +97,7 @@ async fn made(
             stored.providers.push(provider);
         }
     }
-    let of = |wanted: Layer| {
-        finer.layers.iter().find(|layer| layer.layer == wanted).map_or(&[][..], |layer| layer.bars.as_slice())
-    };
+    let of = |layer| bars_of(&finer.layers, layer);
     let sessions: Spans = ask.calendar.session_spans(part.source.timeframe, part.range, ask.now).into();
     let mut bars = layer::merge(of(Layer::Historical), of(Layer::Intraday), &[]);
     bars.retain(|bar| sessions.contains(bar.ts));

@@ -21,7 +21,7 @@ use tidemark_server::files::splits::{self, SplitsFileError};
 use tidemark_server::overrides::{self, CalendarError};
 use tidemark_server::postgres::{PostgresError, default_data_dir, running_url};
 use tidemark_server::providers::{Listing, SettingsError};
-use tidemark_server::queue::notifier::notifier;
+use tidemark_server::queue::notifier::{NotifierDuty, notifier};
 use tidemark_server::queue::orchestrator::{self, Ticked};
 use tidemark_server::serve::{Database, ServeError, registry, serve};
 use tidemark_server::service::Service;
@@ -105,6 +105,13 @@ async fn run_server(cli: &Cli) -> Result<(), CommandError> {
     Ok(serve(&cli.database, &cli.serve, metrics, shutdown).await?)
 }
 
+/// Sends what was told, and no more.
+async fn tell_now(duty: NotifierDuty) {
+    let stop = CancellationToken::new();
+    stop.cancel();
+    duty.run(stop).await;
+}
+
 /// A tick by hand, on the database of DATABASE_URL or of the server that runs on this machine. Slices it makes are
 /// fetched by that server.
 async fn tick(cli: &Cli) -> Result<(), CommandError> {
@@ -125,9 +132,7 @@ async fn tick(cli: &Cli) -> Result<(), CommandError> {
         showcase: ShowcaseCheck::default(),
     };
     let ticked = orchestrator::tick(&service).await?;
-    let stop = CancellationToken::new();
-    stop.cancel();
-    duty.run(stop).await;
+    tell_now(duty).await;
     pool.close().await;
     let Ticked { is_leader, reaped_series, refreshed_series, created_slices } = ticked;
     let done = if is_leader {
@@ -152,9 +157,7 @@ async fn import(config: &DatabaseConfig, args: &ImportArgs) -> Result<ExitCode, 
     let report = with_pool(config, async |pool| {
         let (notifier, duty) = notifier(pool.clone());
         let report = import::import(&pool, &request, Clock::System.now(), &notifier, &progress).await;
-        let stop = CancellationToken::new();
-        stop.cancel();
-        duty.run(stop).await;
+        tell_now(duty).await;
         Ok(report?)
     })
     .await;
@@ -179,9 +182,7 @@ async fn record_splits(config: &DatabaseConfig, file: &Path) -> Result<(), Comma
         transaction.commit().await?;
         let (notifier, duty) = notifier(pool.clone());
         series.iter().for_each(|series| notifier.changed(series));
-        let stop = CancellationToken::new();
-        stop.cancel();
-        duty.run(stop).await;
+        tell_now(duty).await;
         let done = format!("splits recorded: {changed}; series read otherwise from now on: {}\n", series.len());
         say(std::io::stdout(), done).map_err(CommandError::Report)
     })

@@ -12,14 +12,14 @@ use tidemark_app::problem::Problem;
 use tidemark_market::coverage::{Hole, Reason};
 use tidemark_market::quality::{QualityReport, expected_bars, suspicions};
 use tidemark_market::slicing::{self, Ask, PlannedSlice};
-use tidemark_market::wire::ChartData;
+use tidemark_market::wire::{ChartData, bars_of};
 use tidemark_market::{Adjust, Hours, Layer, SeriesProgress, Spans, TimeRange, Timeframe, Timestamp, layer};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::db;
 use crate::db::bars::{Reading, Stored};
-use crate::db::queue::{LayerBounds, Wish};
+use crate::db::queue::Wish;
 use crate::db::series::Settings;
 use crate::error::Error;
 use crate::finer;
@@ -99,8 +99,7 @@ impl Service {
         let data = self.read_chart(&request).await?;
         let settings = db::series::settings(&self.pool, series).await?;
         let booked = db::quality::booked(&self.pool, series, data.window).await?;
-        let of =
-            |layer: Layer| data.layers.iter().find(|it| it.layer == layer).map_or(&[][..], |it| it.bars.as_slice());
+        let of = |layer| bars_of(&data.layers, layer);
         let bars = layer::merge(of(Layer::Historical), of(Layer::Intraday), &[]);
         let because = |reason: Reason| {
             data.holes.iter().rev().filter(|hole| hole.reason == reason).map(|hole| hole.range).collect()
@@ -211,18 +210,14 @@ impl Service {
             beyond.entry(provider.name()).or_default().extend(out_of_reach.iter().map(|it| (slice.layer, *it)));
         }
         for (provider, stretches) in beyond.iter().filter(|(_, stretches)| !stretches.is_empty()) {
-            let message = format!("{provider} does not keep {} bars that old.", series.timeframe);
-            db::queue::book_outside(&self.pool, series, provider, &message, stretches).await?;
+            db::queue::book_outside(&self.pool, series, provider, stretches).await?;
             self.notifier.changed(series);
         }
         let job_types = match refresh_every {
             Some(_) => layers_of(series.timeframe).collect(),
             None => served.iter().map(|(slice, _)| slice.layer).collect::<BTreeSet<_>>().into_iter().collect(),
         };
-        let bounds = LayerBounds {
-            settled_through: layer::writable(Layer::Historical, ask.calendar, series.timeframe, ask.now).end,
-            intraday_from: layer::writable(Layer::Intraday, ask.calendar, series.timeframe, ask.now).start,
-        };
+        let bounds = layer::Bounds::at(ask.calendar, series.timeframe, ask.now);
         let wish = Wish { window: ask.window, refresh_every, retry, bounds, job_types };
         let ensured = db::queue::ensure_coverage(&self.pool, series, &wish, &served).await?;
         if ensured.created > 0 {

@@ -10,15 +10,13 @@ use tokio_util::sync::CancellationToken;
 use crate::db;
 use crate::db::splits::Source;
 use crate::error::Error;
-use crate::providers::{ErrorClass, ProviderError};
+use crate::providers::ProviderError;
 use crate::service::Service;
 
 /// How long the duty sleeps where no new stock wakes it.
 const PERIOD: Duration = Duration::from_secs(60);
 /// How many stocks are asked for in a row: little beside what hydration asks.
 const AT_ONCE: i64 = 1;
-/// How long a provider that said "too many requests" and no more is left alone.
-const UNTOLD_THROTTLE: Duration = Duration::from_secs(15);
 
 /// The duty that keeps splits.
 #[derive(Clone)]
@@ -55,7 +53,9 @@ impl SplitsDuty {
                 Ok(None) => {}
                 Err((provider, error)) => {
                     tracing::warn!(%symbol, provider, %error, "splits could not be asked for; trying again in an hour");
-                    self.hold_back(&provider, &error).await?;
+                    if let Some(delay) = error.holds_back_for() {
+                        db::budgets::hold_back(pool, &provider, error.allowance.as_ref(), delay).await?;
+                    }
                     db::splits::ask_again_soon(pool, &symbol).await?;
                 }
             }
@@ -78,14 +78,5 @@ impl SplitsDuty {
             }
         }
         Ok(None)
-    }
-
-    async fn hold_back(&self, provider: &str, error: &ProviderError) -> Result<(), Error> {
-        if error.class != ErrorClass::Throttled {
-            return Ok(());
-        }
-        let delay = error.retry_after.unwrap_or(UNTOLD_THROTTLE);
-        let reason = format!("{provider} allows no more requests for {} s.", delay.as_secs().max(1));
-        db::budgets::book(&self.service.pool, provider, error.allowance.as_ref(), Some(delay), &reason).await
     }
 }

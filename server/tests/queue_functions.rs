@@ -8,12 +8,13 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
 use tidemark_market::coverage::{Booking, Reason};
+use tidemark_market::layer::Bounds;
 use tidemark_market::slicing::PlannedSlice;
 use tidemark_market::time::{HOUR, MINUTE};
 use tidemark_market::validate::{Defect, Validated};
 use tidemark_market::{Adjust, Bar, Layer, Spans, TimeRange, Timestamp};
 use tidemark_server::db::bars::Reading;
-use tidemark_server::db::queue::{self, Answer, ClaimedRun, Failure, LayerBounds, Retry, Wish};
+use tidemark_server::db::queue::{self, Answer, ClaimedRun, Failure, Retry, Wish};
 use tidemark_server::db::{self, progress};
 use tidemark_server::providers::Listing;
 
@@ -38,7 +39,7 @@ async fn ensure(pool: &PgPool, series: &SeriesKey, slices: &[PlannedSlice]) -> u
     let listing = Listing { symbol: series.symbol.clone(), name: None, currency: None };
     db::instruments::add(pool, &listing).await.unwrap();
     let served: Vec<_> = slices.iter().map(|slice| (slice.clone(), "test")).collect();
-    let bounds = LayerBounds { settled_through: OPEN, intraday_from: OPEN };
+    let bounds = Bounds { settled_through: OPEN, intraday_from: OPEN };
     let wish =
         Wish { window: hours(0, 100), refresh_every: None, retry: false, bounds, job_types: vec![Layer::Intraday] };
     queue::ensure_coverage(pool, series, &wish, &served).await.unwrap().created
@@ -331,7 +332,7 @@ async fn one_leader_ticks_at_a_time(pool: PgPool) {
 async fn a_slice_whose_sessions_have_settled_meanwhile_is_called_off(pool: PgPool) {
     let aapl = series("AAPL");
     ensure(&pool, &aapl, &[slice(0, 1, 0), slice(8, 9, 0)]).await;
-    let bounds = LayerBounds { settled_through: OPEN.plus(5 * HOUR), intraday_from: OPEN.plus(5 * HOUR) };
+    let bounds = Bounds { settled_through: OPEN.plus(5 * HOUR), intraday_from: OPEN.plus(5 * HOUR) };
     let wish = Wish { window: hours(0, 100), refresh_every: None, retry: false, bounds, job_types: Vec::new() };
     queue::ensure_coverage(&pool, &aapl, &wish, &[]).await.unwrap();
     let called_off = "select count(*) from job_runs where status = 'cancelled' and error_code = 'slice_outdated'";

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tidemark_market::coverage::Reason;
 use tidemark_market::layer::{Layer, merge};
-use tidemark_market::wire::{ChartData, LayerBars};
+use tidemark_market::wire::{ChartData, LayerBars, bars_of};
 use tidemark_market::{AssetClass, Bar, Spans, TimeRange, Timeframe, Timestamp};
 
 use crate::series::SeriesKey;
@@ -131,7 +131,7 @@ pub struct Picture {
 /// The picture of what is held.
 #[must_use]
 pub fn picture(data: &ChartData) -> Picture {
-    let bars = |layer| layer_of(data, layer).map_or(&[][..], |entry| &entry.bars);
+    let bars = |layer| bars_of(&data.layers, layer);
     let drawn = merge(bars(Layer::Historical), bars(Layer::Intraday), &[]);
     let last = drawn.last().map(|bar| bar.ts);
     let expected = bars(Layer::Forecast).iter().filter(|bar| last.is_none_or(|last| bar.ts > last));

@@ -10,6 +10,20 @@ use super::to_utc;
 use crate::error::Error;
 use crate::providers::Allowance;
 
+/// Has everyone leave a provider alone for `delay`: its limit turned a request away.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn hold_back(
+    pool: &PgPool,
+    provider: &str,
+    allowance: Option<&Allowance>,
+    delay: Duration,
+) -> Result<(), Error> {
+    let reason = format!("{provider} allows no more requests for {} s.", delay.as_secs().max(1));
+    book(pool, provider, allowance, Some(delay), &reason).await
+}
+
 /// Books what a provider told of its limit. With `block` nothing of it is claimed for that long, for that reason; where
 /// nothing is left, until its window ends.
 ///

@@ -5,19 +5,18 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use sqlx::{PgConnection, PgPool};
 use tidemark_app::backend::SeriesKey;
-use tidemark_market::layer::DISAGREEMENT_TOLERANCE;
+use tidemark_market::layer::{Bounds, DISAGREEMENT_TOLERANCE};
 use tidemark_market::{Adjust, Bar, Hours, Layer, Spans, Split, TimeRange, Timestamp};
 
 use super::columns::{Columns, Values};
-use super::{splits, to_multirange, to_utc};
+use super::{to_multirange, to_utc};
 use crate::error::Error;
 
 /// The provider that bars from files are booked under.
 pub const FILE_PROVIDER: &str = "file";
 
 /// Locks the series until the transaction ends, making it and its instrument where they are new: no provider is asked.
-/// `None` where the series does not hold `hours`. Historical bars begin before `settled_through`, intraday ones from
-/// `intraday_from` on.
+/// `None` where the series does not hold `hours`.
 ///
 /// # Errors
 /// Where the database fails.
@@ -25,8 +24,7 @@ pub async fn open_series(
     transaction: &mut PgConnection,
     series: &SeriesKey,
     hours: Hours,
-    settled_through: Timestamp,
-    intraday_from: Timestamp,
+    bounds: Bounds,
 ) -> Result<Option<i32>, Error> {
     let class = series.symbol.asset_class();
     let opened = sqlx::query_scalar!(
@@ -36,8 +34,8 @@ pub async fn open_series(
         class.calendar(Hours::Regular).as_str(),
         series.timeframe.as_str(),
         hours.as_str(),
-        to_utc(settled_through),
-        to_utc(intraday_from)
+        to_utc(bounds.settled_through),
+        to_utc(bounds.intraday_from)
     );
     Ok(opened.fetch_one(transaction).await?)
 }
@@ -124,18 +122,6 @@ pub async fn series_id(pool: &PgPool, series: &SeriesKey) -> Result<Option<i32>,
         series.timeframe.as_str()
     );
     Ok(id.fetch_optional(pool).await?)
-}
-
-/// The splits that [`stream`] reads with.
-///
-/// # Errors
-/// Where the database fails.
-pub async fn splits_of(
-    transaction: &mut PgConnection,
-    series: &SeriesKey,
-    as_of: Option<Timestamp>,
-) -> Result<Vec<Split>, Error> {
-    splits::in_effect(transaction, series, as_of).await
 }
 
 /// Bars that have happened, the winning layer's for each time, oldest first, as they come from the database. Of a past

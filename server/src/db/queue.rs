@@ -8,10 +8,10 @@ use sqlx::PgPool;
 use sqlx::postgres::types::{PgInterval, PgRange};
 use tidemark_app::backend::SeriesKey;
 use tidemark_market::coverage::{Booking, Reason, YOUNG_MILLIS};
-use tidemark_market::layer::DISAGREEMENT_TOLERANCE;
+use tidemark_market::layer::{Bounds, DISAGREEMENT_TOLERANCE};
 use tidemark_market::slicing::PlannedSlice;
 use tidemark_market::validate::Validated;
-use tidemark_market::{Calendar, Layer, Spans, TimeRange, Timestamp};
+use tidemark_market::{Calendar, Layer, Spans, TimeRange};
 
 use super::columns::Columns;
 use super::series::read_hours;
@@ -38,15 +38,6 @@ pub struct ClaimedRun {
     pub provider: String,
 }
 
-/// What the clock says of a series' layers; see the layer rule in `market`.
-#[derive(Clone, Copy, Debug)]
-pub struct LayerBounds {
-    /// Historical bars begin before.
-    pub settled_through: Timestamp,
-    /// Intraday bars begin then or later.
-    pub intraday_from: Timestamp,
-}
-
 /// What is asked of [`ensure_coverage`] beside the slices.
 #[derive(Clone, Debug)]
 pub struct Wish {
@@ -57,7 +48,7 @@ pub struct Wish {
     /// Ask for what was not to be had too, though it is not due again.
     pub retry: bool,
     /// Who may write where.
-    pub bounds: LayerBounds,
+    pub bounds: Bounds,
     /// The definitions to make.
     pub job_types: Vec<Layer>,
 }
@@ -130,7 +121,7 @@ impl Parts {
     }
 }
 
-/// Says that `provider` does not reach these stretches, so that they are not asked for.
+/// Says that `provider` does not keep these stretches any more, so that they are not asked for.
 ///
 /// # Errors
 /// Where the database fails.
@@ -138,9 +129,9 @@ pub async fn book_outside(
     pool: &PgPool,
     series: &SeriesKey,
     provider: &str,
-    message: &str,
     stretches: &[(Layer, TimeRange)],
 ) -> Result<(), Error> {
+    let message = format!("{provider} does not keep {} bars that old.", series.timeframe);
     sqlx::query!(
         "select book_outside($1, $2, $3, $4, $5, $6, $7)",
         series.symbol.as_str(),

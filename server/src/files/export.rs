@@ -136,7 +136,7 @@ async fn send_all(
 ) -> Result<u64, Option<Error>> {
     let failed = |error: sqlx::Error| Some(Error::from(error));
     let mut snapshot = pool.begin_with("begin isolation level repeatable read read only").await.map_err(failed)?;
-    let splits = db::files::splits_of(&mut snapshot, series, wanted.as_of).await.map_err(Some)?;
+    let splits = db::splits::in_effect(&mut snapshot, series, wanted.as_of).await.map_err(Some)?;
     let mut rows = db::files::stream(&mut snapshot, series_id, wanted, &splits).chunks(CHUNK);
     let mut count = 0;
     while let Some(chunk) = rows.next().await {

@@ -429,8 +429,7 @@ impl<'a> Store<'a> {
             Some(whole) => whole,
             None => self.pool.begin().await.map_err(|error| failed(error.into()))?,
         };
-        let Rules { settled_through, intraday_from, .. } = self.rules;
-        let opened = db::files::open_series(&mut transaction, self.series, self.hours, settled_through, intraday_from);
+        let opened = db::files::open_series(&mut transaction, self.series, self.hours, self.rules.bounds);
         let SeriesKey { symbol, timeframe } = self.series;
         let changed = || ImportError::HoursChanged { symbol: symbol.clone(), timeframe: *timeframe };
         let series_id = opened.await.map_err(&failed)?.ok_or_else(changed)?;

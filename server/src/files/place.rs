@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use tidemark_market::calendar::{self, Calendar, new_york_to_utc};
-use tidemark_market::layer::{has_layer, writable};
+use tidemark_market::layer::{Bounds, has_layer};
 use tidemark_market::time::DAY;
 use tidemark_market::validate::{self, Defect};
 use tidemark_market::{Bar, Layer, Symbol, TimeRange, Timeframe, Timestamp};
@@ -27,10 +27,8 @@ pub struct Rules {
     pub layer: Option<Layer>,
     /// Bars that begin before have ended.
     pub closed_through: Timestamp,
-    /// Bars that begin before are settled.
-    pub settled_through: Timestamp,
-    /// Intraday bars begin here or later.
-    pub intraday_from: Timestamp,
+    /// Where the layers meet.
+    pub bounds: Bounds,
 }
 
 impl Rules {
@@ -41,8 +39,7 @@ impl Rules {
             timeframe,
             layer,
             closed_through: calendar.closed_through(timeframe, now),
-            settled_through: writable(Layer::Historical, calendar, timeframe, now).end,
-            intraday_from: writable(Layer::Intraday, calendar, timeframe, now).start,
+            bounds: Bounds::at(calendar, timeframe, now),
         }
     }
 
@@ -54,16 +51,16 @@ impl Rules {
     /// The time over which a layer takes bars.
     pub fn open_to(&self, layer: Layer) -> TimeRange {
         match layer {
-            Layer::Historical => TimeRange { start: calendar::FIRST, end: self.settled_through },
-            _ => TimeRange { start: self.intraday_from, end: self.closed_through },
+            Layer::Historical => TimeRange { start: calendar::FIRST, end: self.bounds.settled_through },
+            _ => TimeRange { start: self.bounds.intraday_from, end: self.closed_through },
         }
     }
 
     /// Where a bar at `ts` goes. What a row says of itself counts more than its time, so that an export goes back to
     /// where it came from; unless that layer no longer takes it.
     fn layer_of(&self, ts: Timestamp, said: Option<Layer>) -> Result<Layer, Reason> {
-        let by_time = if ts < self.settled_through { Layer::Historical } else { Layer::Intraday };
-        let said = said.filter(|layer| *layer != Layer::Intraday || ts >= self.intraday_from);
+        let by_time = if ts < self.bounds.settled_through { Layer::Historical } else { Layer::Intraday };
+        let said = said.filter(|layer| *layer != Layer::Intraday || ts >= self.bounds.intraday_from);
         let layer = self.layer.or(said).unwrap_or(by_time);
         if ts >= self.closed_through {
             return Err(Reason::NotClosed);
@@ -72,8 +69,8 @@ impl Rules {
             return Err(Reason::NotSettled);
         }
         match layer {
-            Layer::Historical if ts >= self.settled_through => Err(Reason::NotSettled),
-            Layer::Intraday if ts < self.intraday_from => Err(Reason::NotRecent),
+            Layer::Historical if ts >= self.bounds.settled_through => Err(Reason::NotSettled),
+            Layer::Intraday if ts < self.bounds.intraday_from => Err(Reason::NotRecent),
             _ => Ok(layer),
         }
     }

@@ -8,7 +8,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use serde::Serialize;
 use tidemark_market::coverage::Hole;
-use tidemark_market::wire::Derived;
+use tidemark_market::wire::{Derived, bars_of};
 use tidemark_market::{Bar, Layer, Symbol, TimeRange, Timeframe, layer};
 
 use super::problem::Answer;
@@ -40,10 +40,7 @@ pub async fn read(
 ) -> Answer<Json<BarsAnswer>> {
     let Query(query) = query?;
     let data = service.read_chart(&query.chart_request()?).await?;
-    let of = |wanted: Layer| {
-        let layer = data.layers.iter().find(|layer| layer.layer == wanted);
-        layer.map_or(&[][..], |layer| &layer.bars)
-    };
+    let of = |layer| bars_of(&data.layers, layer);
     Ok(Json(BarsAnswer {
         bars: layer::merge(of(Layer::Historical), of(Layer::Intraday), of(Layer::Forecast)),
         symbol: data.symbol,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer};
 use tidemark_app::api::parse;
 use tidemark_app::backend::{ChartRequest, SeriesKey};
 use tidemark_app::problem::Problem;
+use tidemark_app::visit::read_adjust;
 use tidemark_market::Timestamp;
 
 use crate::service::AskedWindow;
@@ -42,7 +43,7 @@ impl SeriesQuery {
             window: self.window(),
             since: None,
             as_of: self.as_of.map(Timestamp),
-            adjust: parse::adjust(self.adjust.as_deref())?,
+            adjust: read_adjust(self.adjust.as_deref())?,
         })
     }
 

@@ -36,6 +36,17 @@ pub struct ProviderError {
     pub allowance: Option<Allowance>,
 }
 
+/// How long a provider that said "too many requests" and no more is left alone.
+pub const UNTOLD_THROTTLE: Duration = Duration::from_secs(15);
+
+impl ProviderError {
+    /// How long the provider is to be left alone by everyone, where its limit turned the request away.
+    #[must_use]
+    pub fn holds_back_for(&self) -> Option<Duration> {
+        (self.class == ErrorClass::Throttled).then(|| self.retry_after.unwrap_or(UNTOLD_THROTTLE))
+    }
+}
+
 /// The kinds of errors; each has one class, code and advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {

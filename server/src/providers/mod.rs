@@ -20,7 +20,7 @@ mod venue;
 use async_trait::async_trait;
 use tidemark_market::{Bar, Calendar, Split, Symbol, TimeRange, Timeframe, Timestamp};
 
-pub use error::{ErrorClass, ProviderError};
+pub use error::{ErrorClass, ProviderError, UNTOLD_THROTTLE};
 pub use http::{ApiKey, HttpSettings, SettingsError};
 pub use polygon::Polygon;
 pub use tradier::Tradier;

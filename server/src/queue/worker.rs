@@ -14,13 +14,11 @@ use super::notifier::Notifier;
 use crate::db;
 use crate::db::queue::{Answer, ClaimedRun, Failure, Retry};
 use crate::error::Error;
-use crate::providers::{ErrorClass, FetchRequest, Fetched, Provider, ProviderError};
+use crate::providers::{Allowance, ErrorClass, FetchRequest, Fetched, Provider, ProviderError};
 use crate::registry::Registry;
 
 /// The longest a retry waits.
 const LONGEST_RETRY: Duration = Duration::from_secs(300);
-/// How long a provider that said "too many requests" and no more is left alone.
-const UNTOLD_THROTTLE: Duration = Duration::from_secs(15);
 
 /// What workers share.
 pub struct Workshop {
@@ -133,9 +131,10 @@ impl Workshop {
     }
 
     async fn finish(&self, run: &ClaimedRun, provider: &dyn Provider, fetched: Fetched) -> Result<bool, Error> {
-        self.book_allowance(run, fetched.allowance.as_ref(), None, "").await;
+        self.book_allowance(run, fetched.allowance.as_ref(), None).await;
         let sessions = sessions_in(run);
-        let validated = self.sort_out(run, fetched.bars, &sessions.iter().copied().collect());
+        let session_time: Spans = sessions.iter().copied().collect();
+        let validated = self.sort_out(run, fetched.bars, &session_time);
         for reason in &fetched.unreadable_rows {
             metrics::counter!("tidemark_bars_quarantined_total", "provider" => run.provider.clone(), "reason" => "unreadable")
                 .increment(1);
@@ -147,7 +146,7 @@ impl Workshop {
             // Nothing can be known of it but that the market was closed.
             booking.covered = vec![run.slice].into();
         }
-        let refused = refused(run, &validated);
+        let refused = refused(run, &validated).intersect(&session_time);
         booking.doubt(&refused);
         let reach = provider.reach(run.calendar, run.series.timeframe, fetched.answered_at);
         let gone = reach.map_or_else(Spans::empty, |reach| booking.take_before(reach));
@@ -176,8 +175,7 @@ impl Workshop {
             return Ok(());
         }
         let stretches: Vec<_> = gone.ranges().iter().map(|range| (run.layer, *range)).collect();
-        let message = format!("{} does not keep {} bars that old.", run.provider, run.series.timeframe);
-        db::queue::book_outside(&self.pool, &run.series, &run.provider, &message, &stretches).await
+        db::queue::book_outside(&self.pool, &run.series, &run.provider, &stretches).await
     }
 
     fn count_doubts(&self, run: &ClaimedRun, booking: &Booking) {
@@ -202,8 +200,7 @@ impl Workshop {
             .increment(1);
         let retry = retry_of(error, run.attempt, self.first_retry, jitter(run.id, run.attempt));
         if let Retry::Throttled(delay) = retry {
-            let reason = format!("{} allows no more requests for {} s.", run.provider, delay.as_secs().max(1));
-            self.book_allowance(run, error.allowance.as_ref(), Some(delay), &reason).await;
+            self.book_allowance(run, error.allowance.as_ref(), Some(delay)).await;
         }
         let reason = if error.class == ErrorClass::Plan { Reason::Outside } else { Reason::Failed };
         let failure = Failure { code: error.code, message: &error.message, retry, reason, sessions: &sessions_in(run) };
@@ -217,17 +214,13 @@ impl Workshop {
         Ok(status.is_some())
     }
 
-    async fn book_allowance(
-        &self,
-        run: &ClaimedRun,
-        allowance: Option<&crate::providers::Allowance>,
-        block: Option<Duration>,
-        reason: &str,
-    ) {
-        if allowance.is_none() && block.is_none() {
-            return;
-        }
-        if let Err(error) = db::budgets::book(&self.pool, &run.provider, allowance, block, reason).await {
+    async fn book_allowance(&self, run: &ClaimedRun, allowance: Option<&Allowance>, hold_back_for: Option<Duration>) {
+        let booked = match (hold_back_for, allowance) {
+            (Some(delay), _) => db::budgets::hold_back(&self.pool, &run.provider, allowance, delay).await,
+            (None, Some(_)) => db::budgets::book(&self.pool, &run.provider, allowance, None, "").await,
+            (None, None) => return,
+        };
+        if let Err(error) = booked {
             tracing::warn!(provider = run.provider, %error, "a provider's allowance could not be booked");
         }
     }
@@ -241,10 +234,10 @@ impl Workshop {
 fn retry_of(error: &ProviderError, attempt: i16, first: Duration, jitter: f64) -> Retry {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(16);
     let backoff = first.saturating_mul(1 << doublings).min(LONGEST_RETRY).mul_f64(0.75 + jitter / 2.0);
-    match error.class {
-        ErrorClass::Throttled => Retry::Throttled(error.retry_after.unwrap_or(UNTOLD_THROTTLE)),
-        ErrorClass::Transient => Retry::In(error.retry_after.unwrap_or(backoff)),
-        ErrorClass::Permanent | ErrorClass::Plan => Retry::Never,
+    match error.holds_back_for() {
+        Some(delay) => Retry::Throttled(delay),
+        None if error.class == ErrorClass::Transient => Retry::In(error.retry_after.unwrap_or(backoff)),
+        None => Retry::Never,
     }
 }
 
@@ -277,16 +270,15 @@ impl Refusal {
     }
 }
 
-/// The session time of bars that came and fail, and of which no good one came.
+/// The time of bars that came and fail, and of which no good one came.
 fn refused(run: &ClaimedRun, validated: &Validated) -> Spans {
     let timeframe = run.series.timeframe;
     let is_missing = |ts: &Timestamp| validated.bars.binary_search_by_key(ts, |bar| bar.ts).is_err();
     let times = validated.quarantined.iter().filter(|(_, defect)| defect.is_of_values()).map(|(bar, _)| bar.ts);
-    let bars: Spans = times
+    times
         .filter(is_missing)
         .map(|ts| TimeRange { start: run.calendar.bar_start(timeframe, ts), end: run.calendar.bar_end(timeframe, ts) })
-        .collect();
-    bars.intersect(&sessions_in(run).into_iter().collect())
+        .collect()
 }
 
 /// The slice's session time, in whole bars.
@@ -310,6 +302,7 @@ fn provider_is_gone(name: &str) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::providers::UNTOLD_THROTTLE;
 
     fn error(class: ErrorClass, retry_after: Option<u64>) -> ProviderError {
         let retry_after = retry_after.map(Duration::from_secs);
