@@ -189,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::slicing::{Ask, plan};
+    use crate::slicing::{Ask, Sizes, plan};
     use crate::spans::Spans;
     use crate::time::MINUTE;
 
@@ -246,7 +246,8 @@ mod tests {
         #[test]
         fn what_is_planned_may_be_written_for_two_sessions((calendar, timeframe, now) in any_series()) {
             let window = TimeRange { start: now.plus(-30 * DAY), end: now };
-            let ask = Ask { calendar, timeframe, window, visible: None, now, slice_millis: None };
+            let sizes = Sizes { historical: 7 * DAY, intraday: 7 * DAY };
+            let ask = Ask { calendar, timeframe, window, visible: None, now, sizes, slice_millis: None };
             let next_sessions = calendar.sessions(TimeRange { start: now.plus(1), end: now.plus(21 * DAY) });
             let later = next_sessions.get(GRACE_SESSIONS - 1).map_or(now, |session| session.open);
             let Ok(slices) = plan(&ask) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! The market's vocabulary: bars, sessions, coverage, slices, layers and the wire format.
+//! The market's vocabulary: bars, sessions, coverage, slices, schedules, layers and the wire format.
 //!
 //! Everything here is pure: values in, values out. There is no IO, no clock and no async; whoever calls hands in the
 //! time. `app`, `server` and `simulator` build on this crate, and it imports none of them.
@@ -12,6 +12,8 @@ pub mod layer;
 pub mod progress;
 pub mod quality;
 pub mod resample;
+pub mod schedule;
+pub mod sizing;
 pub mod slicing;
 pub mod spans;
 pub mod splits;
@@ -26,6 +28,7 @@ pub use calendar::{Calendar, Hours, Session};
 pub use layer::Layer;
 pub use progress::SeriesProgress;
 pub use quality::QualityReport;
+pub use schedule::Schedule;
 pub use spans::Spans;
 pub use splits::{Adjust, Split};
 pub use symbol::{AssetClass, Symbol, Venue};

@@ -1,8 +1,9 @@
 //! From "show me this series over this window" to the slices that fill it.
 //!
-//! A plan depends on the window, the calendar and the time alone, and its cuts lie on fixed points (sessions' opens,
-//! multiples of a span since the epoch), so that two viewers who ask for overlapping windows ask for the same slices.
-//! What is held or on its way already is taken out by the database, in the transaction that enqueues.
+//! A slice is as long as one provider request holds, which is learned (see [`crate::sizing`]). Only where a viewer looks,
+//! at the newest end of what is on screen, slices begin small and double backwards, so that the first bars are there soon
+//! and the rest takes few requests. Two viewers who ask for overlapping windows may be given different cuts: what is held
+//! or on its way already is taken out by the database, in the transaction that enqueues.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -13,8 +14,9 @@ use crate::spans::Spans;
 use crate::time::{DAY, HOUR, TimeRange, Timestamp};
 use crate::timeframe::Timeframe;
 
-/// How much of a session one intraday slice spans, unless the definition says otherwise.
-pub const INTRADAY_SLICE_MILLIS: i64 = 2 * HOUR;
+/// How long the first slice of what is on screen is, or one bar where that is longer. Each further one has twice the
+/// length, up to the layer's size.
+pub const FIRST_SLICE_MILLIS: i64 = 2 * HOUR;
 
 /// The most slices one ask may need. More is asked for in parts.
 pub const MAX_SLICES: usize = 20_000;
@@ -91,8 +93,26 @@ pub struct Ask {
     pub visible: Option<TimeRange>,
     /// The time it is asked.
     pub now: Timestamp,
-    /// Instead of [`INTRADAY_SLICE_MILLIS`].
+    /// How long slices may be, as learned.
+    pub sizes: Sizes,
+    /// Instead of `sizes`: slices that do not grow and are cut at fixed points, the session's start in the intraday layer
+    /// and multiples since the epoch in the historical one, where it is a day at least.
     pub slice_millis: Option<i64>,
+}
+
+/// The longest time from a slice's start to its end in each layer, in milliseconds. One bar may be longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Of settled sessions.
+    pub historical: i64,
+    /// Of recent ones.
+    pub intraday: i64,
+}
+
+impl Sizes {
+    const fn of(self, layer: Layer) -> i64 {
+        if matches!(layer, Layer::Historical) { self.historical } else { self.intraday }
+    }
 }
 
 /// A part of the window, small enough for one provider request.
@@ -102,7 +122,7 @@ pub struct PlannedSlice {
     pub layer: Layer,
     /// From its first bar's start to its last bar's end.
     pub range: TimeRange,
-    /// The session time inside, in whole bars. An intraday slice has exactly one span.
+    /// The session time inside, in whole bars: a span for each session that it touches.
     pub sessions: Vec<TimeRange>,
     /// [`VISIBLE_PRIORITY`] or [`BACKGROUND_PRIORITY`].
     pub priority: i16,
@@ -132,8 +152,8 @@ pub fn asked(ask: &Ask) -> Spans {
 /// # Errors
 /// Where there would be more than [`MAX_SLICES`].
 pub fn plan(ask: &Ask) -> Result<Vec<PlannedSlice>, WindowError> {
-    let mut slices = intraday_slices(ask);
-    slices.extend(historical_slices(ask));
+    let mut slices: Vec<_> =
+        [Layer::Intraday, Layer::Historical].iter().flat_map(|layer| slices_of(ask, *layer)).collect();
     if slices.len() > MAX_SLICES {
         return Err(WindowError::TooMany(slices.len()));
     }
@@ -172,50 +192,105 @@ fn with_sessions(layer: Layer, priority: i16, sessions: Vec<TimeRange>) -> Optio
     Some(PlannedSlice { layer, range, sessions, priority })
 }
 
-fn intraday_slices(ask: &Ask) -> Vec<PlannedSlice> {
-    let length = whole_bars(ask.slice_millis.unwrap_or(INTRADAY_SLICE_MILLIS), ask.timeframe);
-    let cut = |span: TimeRange| {
-        std::iter::successors(Some(span.start), move |start| Some(start.plus(length)))
-            .map_while(move |start| TimeRange::new(start, start.plus(length).min(span.end)))
-    };
-    asked_spans(ask, Layer::Intraday)
-        .into_iter()
-        .flat_map(cut)
-        .map(|range| planned(ask, Layer::Intraday, vec![range], range))
-        .collect()
-}
-
-fn historical_slices(ask: &Ask) -> Vec<PlannedSlice> {
-    let page = ask.slice_millis.map_or_else(|| historical_page_millis(ask.timeframe), |size| size.max(DAY));
-    asked_spans(ask, Layer::Historical)
-        .chunk_by(|a, b| a.start.0.div_euclid(page) == b.start.0.div_euclid(page))
-        .filter_map(|sessions| {
-            let range = TimeRange::new(sessions.first()?.start, sessions.last()?.end)?;
-            Some(planned(ask, Layer::Historical, sessions.to_vec(), range))
-        })
-        .collect()
-}
-
-/// The span that fits one page of 50,000 base bars at Polygon, which reads minutes for everything below a day: an
-/// equity has up to 960 of them a day, extended hours included.
-const fn historical_page_millis(timeframe: Timeframe) -> i64 {
-    match timeframe {
-        Timeframe::M1 => 7 * DAY,
-        Timeframe::M5 => 28 * DAY,
-        Timeframe::M15 | Timeframe::M30 | Timeframe::H1 | Timeframe::H4 => 56 * DAY,
-        Timeframe::D1 | Timeframe::W1 => 3_640 * DAY,
+fn slices_of(ask: &Ask, layer: Layer) -> Vec<PlannedSlice> {
+    let spans = asked_spans(ask, layer);
+    if let Some(size) = ask.slice_millis {
+        return fixed_slices(ask, layer, &spans, size);
     }
+    let size = whole_bars(ask.sizes.of(layer), ask.timeframe);
+    let smallest = if grows(ask, layer) { FIRST_SLICE_MILLIS.max(ask.timeframe.millis()).min(size) } else { size };
+    let cut = |part: Part| {
+        let inside = spans.iter().filter_map(|span| span.intersect(part.range)).collect();
+        let first = if part.priority == VISIBLE_PRIORITY { smallest } else { size };
+        let lengths = std::iter::successors(Some(first), |length| Some(length.saturating_mul(2).min(size)));
+        let slices = cut_backwards(ask, inside, lengths).into_iter();
+        slices.filter_map(move |sessions| with_sessions(layer, part.priority, sessions))
+    };
+    parts(ask).into_iter().flat_map(cut).collect()
+}
+
+/// Whether the layer's slices on screen begin small: those of the layer in which the newest bar on screen lies. A day or
+/// week series has so few bars that all on screen are asked for at once.
+fn grows(ask: &Ask, layer: Layer) -> bool {
+    let is_on_screen = |span: &TimeRange| on_screen(ask).is_some_and(|range| range.overlaps(*span));
+    has_layer(ask.timeframe, Layer::Intraday)
+        && (layer == Layer::Intraday || !asked_spans(ask, Layer::Intraday).iter().any(is_on_screen))
+}
+
+/// Some of all time, with what it is worth.
+struct Part {
+    range: TimeRange,
+    priority: i16,
+}
+
+/// What is on screen, after it and before it.
+fn parts(ask: &Ask) -> Vec<Part> {
+    let background = |range| Part { range, priority: BACKGROUND_PRIORITY };
+    let Some(range) = on_screen(ask) else { return vec![background(ALWAYS)] };
+    let after = background(TimeRange { start: range.end, ..ALWAYS });
+    let before = background(TimeRange { end: range.start, ..ALWAYS });
+    vec![Part { range, priority: VISIBLE_PRIORITY }, after, before]
+}
+
+const ALWAYS: TimeRange = TimeRange { start: Timestamp(i64::MIN), end: Timestamp(i64::MAX) };
+
+/// What is on screen, in whole bars; `None` where that is nothing.
+fn on_screen(ask: &Ask) -> Option<TimeRange> {
+    let Some(visible) = ask.visible else { return Some(ALWAYS) };
+    let known = TimeRange { start: calendar::FIRST, end: calendar::END };
+    let TimeRange { start, end } = visible.intersect(known)?;
+    let (calendar, timeframe) = (ask.calendar, ask.timeframe);
+    TimeRange::new(calendar.bar_start(timeframe, start), calendar.bar_end(timeframe, end.plus(-1)))
+}
+
+/// `spans`, in order and in whole bars, in slices from the newest end backwards; none is longer than the length that is
+/// next, unless one bar is.
+fn cut_backwards(ask: &Ask, mut spans: Vec<TimeRange>, mut lengths: impl Iterator<Item = i64>) -> Vec<Vec<TimeRange>> {
+    let mut slices = Vec::new();
+    while let Some((newest, length)) = spans.last().copied().zip(lengths.next()) {
+        let start = slice_start(ask, newest.end, length);
+        let mut sessions = spans.split_off(spans.partition_point(|span| span.end <= start));
+        if let Some(oldest) = sessions.first_mut() {
+            spans.extend(TimeRange::new(oldest.start, start));
+            oldest.start = oldest.start.max(start);
+        }
+        slices.push(sessions);
+    }
+    slices
+}
+
+/// The earliest start of a bar from which to `end` is no more than `length`, or the newest one.
+fn slice_start(ask: &Ask, end: Timestamp, length: i64) -> Timestamp {
+    let Ask { calendar, timeframe, .. } = *ask;
+    let earliest = end.plus(-length).max(calendar::FIRST);
+    let start = if calendar.is_on_grid(timeframe, earliest) { earliest } else { calendar.bar_end(timeframe, earliest) };
+    start.min(calendar.bar_start(timeframe, end.plus(-1)))
+}
+
+/// Slices of one size, cut at fixed points.
+fn fixed_slices(ask: &Ask, layer: Layer, spans: &[TimeRange], size: i64) -> Vec<PlannedSlice> {
+    let sessions: Vec<Vec<TimeRange>> = if layer == Layer::Intraday {
+        let length = whole_bars(size, ask.timeframe);
+        spans.iter().flat_map(|span| cut_forwards(*span, length)).map(|range| vec![range]).collect()
+    } else {
+        let page = |span: &TimeRange| span.start.0.div_euclid(size.max(DAY));
+        spans.chunk_by(|a, b| page(a) == page(b)).map(<[TimeRange]>::to_vec).collect()
+    };
+    let priority = |sessions: &[TimeRange]| {
+        let is_on_screen = |range: TimeRange| sessions.iter().any(|span| span.overlaps(range));
+        if on_screen(ask).is_some_and(is_on_screen) { VISIBLE_PRIORITY } else { BACKGROUND_PRIORITY }
+    };
+    sessions.into_iter().filter_map(|sessions| with_sessions(layer, priority(&sessions), sessions)).collect()
+}
+
+fn cut_forwards(span: TimeRange, length: i64) -> impl Iterator<Item = TimeRange> {
+    let part = move |start: Timestamp| TimeRange::new(start, start.plus(length).min(span.end));
+    std::iter::successors(part(span.start), move |last| part(last.end))
 }
 
 fn whole_bars(millis: i64, timeframe: Timeframe) -> i64 {
     let bar = timeframe.millis();
     (millis / bar).max(1) * bar
-}
-
-fn planned(ask: &Ask, layer: Layer, sessions: Vec<TimeRange>, range: TimeRange) -> PlannedSlice {
-    let is_visible = ask.visible.is_none_or(|visible| visible.overlaps(range));
-    let priority = if is_visible { VISIBLE_PRIORITY } else { BACKGROUND_PRIORITY };
-    PlannedSlice { layer, range, sessions, priority }
 }
 
 #[cfg(test)]
@@ -228,25 +303,54 @@ mod tests {
         Timestamp::parse(text).unwrap()
     }
 
+    const SIZES: Sizes = Sizes { historical: 30 * DAY, intraday: 30 * DAY };
+
     fn ask(calendar: Calendar, timeframe: Timeframe, days: i64, now: Timestamp) -> Ask {
         let window = TimeRange { start: now.plus(-days * DAY), end: now };
-        Ask { calendar, timeframe, window, visible: None, now, slice_millis: None }
+        Ask { calendar, timeframe, window, visible: None, now, sizes: SIZES, slice_millis: None }
     }
 
+    /// A window of up to 400 days of which all, a part or nothing is on screen.
     fn any_ask() -> impl Strategy<Value = Ask> {
-        (any::<bool>(), 0_usize..8, 1_i64..400, 0_i64..(9_000 * 24 * 60), proptest::option::of(1_i64..30)).prop_map(
-            |(is_equity, timeframe, days, minute, slice_hours)| {
-                let calendar = if is_equity { Calendar::Xnys } else { Calendar::AlwaysOpen };
-                let now = at("2004-01-01T00:00:00Z").plus(minute * 60_000);
-                let slice_millis = slice_hours.map(|hours| hours * HOUR);
-                Ask { slice_millis, ..ask(calendar, Timeframe::ALL[timeframe], days, now) }
-            },
-        )
+        let series =
+            (proptest::sample::select(Calendar::ALL.to_vec()), proptest::sample::select(Timeframe::ALL.to_vec()));
+        let window = (1_i64..400, 0_i64..(9_000 * 24 * 60), proptest::option::of((0_i64..400, 0_i64..40)));
+        let size = || (0_u32..10, 40_i64..80).prop_map(|(doublings, minutes)| minutes * 60_000 << doublings);
+        (series, window, size(), size()).prop_map(|((calendar, timeframe), window, historical, intraday)| {
+            let (days, minute, visible) = window;
+            let now = at("2004-01-01T00:00:00Z").plus(minute * 60_000);
+            let visible = visible.map(|(before, length)| {
+                let end = now.plus(-(before % days) * DAY);
+                TimeRange { start: end.plus(-length * 6 * HOUR), end }
+            });
+            Ask { visible, sizes: Sizes { historical, intraday }, ..ask(calendar, timeframe, days, now) }
+        })
+    }
+
+    /// The same with slices of a fixed size.
+    fn any_fixed_ask() -> impl Strategy<Value = Ask> {
+        (any_ask(), 1_i64..30).prop_map(|(ask, hours)| Ask { slice_millis: Some(hours * HOUR), ..ask })
+    }
+
+    /// The most slices that a layer of `ask` may have: each but the last of a part (on screen, after it, before it)
+    /// reaches back by its length, less a bar where bars differ in length, and each doubling adds one.
+    fn most_slices(ask: &Ask, layer: Layer) -> i64 {
+        let spans = asked_spans(ask, layer);
+        let Some((first, last)) = spans.first().zip(spans.last()) else { return 0 };
+        let (bar, size) = (ask.timeframe.millis(), whole_bars(ask.sizes.of(layer), ask.timeframe));
+        let is_uneven = ask.timeframe > Timeframe::H1;
+        let advance = if is_uneven { (size - bar - HOUR).max(bar - HOUR) } else { size };
+        let doublings = i64::from((size / FIRST_SLICE_MILLIS.max(bar)).max(1).ilog2()) + 1;
+        (last.end.0 - first.start.0) / advance + 3 + doublings
+    }
+
+    fn is_one_bar(ask: &Ask, range: TimeRange) -> bool {
+        ask.calendar.bar_end(ask.timeframe, range.start) == range.end
     }
 
     proptest! {
         #[test]
-        fn slices_are_exactly_the_asked_session_time(ask in any_ask()) {
+        fn slices_are_exactly_the_asked_session_time(ask in prop_oneof![any_ask(), any_fixed_ask()]) {
             let slices = match plan(&ask) {
                 Ok(slices) => slices,
                 Err(WindowError::TooMany(_)) => return Ok(()),
@@ -259,23 +363,60 @@ mod tests {
             for slice in &slices {
                 prop_assert_eq!(slice.sessions.first().map(|s| s.start), Some(slice.range.start));
                 prop_assert_eq!(slice.sessions.last().map(|s| s.end), Some(slice.range.end));
+                prop_assert!(slice.sessions.windows(2).all(|pair| pair[0].end <= pair[1].start), "in order");
                 prop_assert!(slice.range.end <= ask.calendar.closed_through(ask.timeframe, ask.now));
-                for edge in [slice.range.start, slice.range.end] {
-                    prop_assert!(ask.calendar.is_on_grid(ask.timeframe, edge));
-                }
-                if slice.layer == Layer::Intraday {
-                    prop_assert_eq!(slice.sessions.len(), 1);
-                    let inside = ask.calendar.session_spans(ask.timeframe, slice.range, ask.now);
+                for span in &slice.sessions {
+                    for edge in [span.start, span.end] {
+                        prop_assert!(ask.calendar.is_on_grid(ask.timeframe, edge));
+                    }
+                    let inside = ask.calendar.session_spans(ask.timeframe, *span, ask.now);
                     prop_assert_eq!(inside.len(), 1, "inside one session");
                 }
+                let others = slices.iter().filter(|other| other.range.overlaps(slice.range)).count();
+                prop_assert_eq!(others, 1, "no slice lies in another's pause");
             }
         }
 
         #[test]
-        fn a_window_that_moves_on_keeps_its_cuts(ask in any_ask(), minutes in 0_i64..600) {
+        fn no_slice_is_longer_than_its_size(ask in any_ask()) {
+            let Ok(slices) = plan(&ask) else { return Ok(()) };
+            for slice in &slices {
+                let size = ask.sizes.of(slice.layer);
+                prop_assert!(slice.range.millis() <= size || is_one_bar(&ask, slice.range), "{:?}", slice);
+            }
+        }
+
+        #[test]
+        fn a_window_takes_few_slices(ask in any_ask()) {
+            let Ok(slices) = plan(&ask) else { return Ok(()) };
+            for layer in [Layer::Historical, Layer::Intraday] {
+                let count = slices.iter().filter(|slice| slice.layer == layer).count();
+                let most = most_slices(&ask, layer);
+                prop_assert!(i64::try_from(count).unwrap() <= most, "{} {} of {}", layer, count, most);
+            }
+        }
+
+        #[test]
+        fn what_is_on_screen_comes_first_and_small(ask in any_ask()) {
+            let Ok(slices) = plan(&ask) else { return Ok(()) };
+            let is_on_screen = |slice: &PlannedSlice| ask.visible.is_none_or(|visible| slice.range.overlaps(visible));
+            for slice in &slices {
+                prop_assert_eq!(slice.priority == VISIBLE_PRIORITY, is_on_screen(slice), "{:?}", slice);
+            }
+            let seen: Vec<_> = slices.iter().take_while(|slice| slice.priority == VISIBLE_PRIORITY).collect();
+            prop_assert_eq!(seen.len(), slices.iter().filter(|slice| is_on_screen(slice)).count());
+            if let Some(first) = seen.first().filter(|_| ask.timeframe < Timeframe::D1) {
+                let is_short = first.range.millis() <= FIRST_SLICE_MILLIS;
+                prop_assert!(is_short || is_one_bar(&ask, first.range), "{:?}", first);
+            }
+        }
+
+        #[test]
+        fn a_window_that_moves_on_keeps_its_fixed_cuts(ask in any_fixed_ask(), minutes in 0_i64..600) {
             let later = Ask { now: ask.now.plus(minutes * 60_000), ..ask };
             let (Ok(before), Ok(after)) = (plan(&ask), plan(&later)) else { return Ok(()) };
             for slice in before.iter().filter(|slice| slice.layer == Layer::Intraday) {
+                prop_assert_eq!(slice.sessions.len(), 1);
                 let touched: Vec<_> = after.iter().filter(|other| other.range.overlaps(slice.range)).collect();
                 // Settled in between, the time is the historical layer's; else it is the same slice, grown at its end.
                 let same = |other: &&PlannedSlice| other.layer == Layer::Historical || other.range.start == slice.range.start;
@@ -284,14 +425,50 @@ mod tests {
         }
     }
 
+    fn hours(slices: &[PlannedSlice]) -> Vec<i64> {
+        slices.iter().map(|slice| slice.range.millis() / HOUR).collect()
+    }
+
     #[test]
-    fn five_days_around_the_clock_are_sixty_slices() {
+    fn five_days_are_a_handful_of_slices() {
         let now = at("2024-03-18T00:00:00Z");
         for timeframe in [Timeframe::M15, Timeframe::H1] {
             let slices = plan(&ask(Calendar::AlwaysOpen, timeframe, 5, now)).unwrap();
-            let intraday = slices.iter().filter(|slice| slice.layer == Layer::Intraday).count();
-            assert_eq!((slices.len(), intraday), (60, 60), "{timeframe}: {slices:?}");
+            assert_eq!(hours(&slices), [2, 4, 8, 16, 32, 58], "{timeframe}: {slices:?}");
+            assert!(slices.iter().all(|slice| slice.layer == Layer::Intraday));
+            let daily = Sizes { intraday: DAY, ..SIZES };
+            let slices = plan(&Ask { sizes: daily, ..ask(Calendar::AlwaysOpen, timeframe, 5, now) }).unwrap();
+            assert_eq!(hours(&slices), [2, 4, 8, 16, 24, 24, 24, 18]);
         }
+        let friday_night = at("2024-03-16T00:00:00Z");
+        let slices = plan(&ask(Calendar::Xnys, Timeframe::H1, 5, friday_night)).unwrap();
+        let sessions: Vec<_> = slices.iter().map(|slice| slice.sessions.len()).collect();
+        assert_eq!((hours(&slices), sessions), (vec![2, 4, 1, 7, 31, 7], vec![1, 1, 1, 1, 2, 1]));
+    }
+
+    #[test]
+    fn what_is_older_than_the_newest_layer_on_screen_does_not_grow() {
+        let now = at("2024-03-18T00:00:00Z");
+        let lengths = |ask: &Ask, layer| {
+            let slices = plan(ask).unwrap();
+            hours(&slices.into_iter().filter(|slice| slice.layer == layer).collect::<Vec<_>>())
+        };
+        let recent = ask(Calendar::AlwaysOpen, Timeframe::H1, 65, now);
+        assert_eq!(lengths(&recent, Layer::Historical), [720, 720], "two of thirty days");
+        let visible = TimeRange::new(now.plus(-40 * DAY), now.plus(-38 * DAY));
+        let scrolled_back = Ask { visible, ..recent };
+        assert_eq!(lengths(&scrolled_back, Layer::Historical), [2, 4, 8, 16, 18, 720, 72, 600]);
+        assert_eq!(lengths(&scrolled_back, Layer::Intraday), [120], "nothing of it is on screen");
+        let days =
+            Ask { sizes: Sizes { historical: 1_000 * DAY, ..SIZES }, ..ask(Calendar::Xnys, Timeframe::D1, 900, now) };
+        assert_eq!(plan(&days).unwrap().len(), 1, "a bar a day is little");
+    }
+
+    #[test]
+    fn a_bar_that_is_longer_than_the_size_is_a_slice() {
+        let sizes = Sizes { historical: HOUR, intraday: HOUR };
+        let now = at("2024-03-18T00:00:00Z");
+        assert_eq!(plan(&Ask { sizes, ..ask(Calendar::Xnys, Timeframe::W1, 28, now) }).unwrap().len(), 4);
     }
 
     #[test]
@@ -313,7 +490,7 @@ mod tests {
         let visible = TimeRange::new(at("2024-03-13T13:00:00Z"), at("2024-03-13T16:00:00Z"));
         let slices = plan(&Ask { visible, ..ask(Calendar::Xnys, Timeframe::H1, 3, now) }).unwrap();
         let starts: Vec<_> = slices.iter().map(|slice| slice.range.start.to_string()).collect();
-        assert_eq!(starts[..3], ["2024-03-13T15:00:00Z", "2024-03-13T13:00:00Z", "2024-03-15T19:00:00Z"]);
+        assert_eq!(starts[..3], ["2024-03-13T14:00:00Z", "2024-03-13T13:00:00Z", "2024-03-13T16:00:00Z"]);
     }
 
     #[test]
