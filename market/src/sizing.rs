@@ -7,10 +7,10 @@
 //! A size that doubles within [`TARGET_MILLIS`] takes twice as long at worst, which is not slow yet: where the time an
 //! answer takes grows with its length, the size comes to rest.
 
-use crate::time::{DAY, HOUR, SECOND, TimeRange};
+use crate::time::{DAY, HOUR, MINUTE, SECOND, TimeRange};
 use crate::timeframe::Timeframe;
 
-/// The size that is begun with, a day or week series excepted; see [`first_size`].
+/// The size that a series of minutes begins with; see [`first_size`].
 pub const START_MILLIS: i64 = DAY;
 
 /// No size gets smaller, unless a page does.
@@ -39,11 +39,11 @@ pub struct Measured {
     pub latency_millis: u32,
 }
 
-/// The size of which nothing is known yet. `page` is the longest time whose bars surely fit one request. A day or week
-/// series begins with a page: that has no more bars than a few days of minutes.
+/// The size to begin with, while nothing is known: as many bars as there are minutes in [`START_MILLIS`], or a `page`,
+/// the longest time whose bars surely fit one request, where that is less.
 #[must_use]
 pub fn first_size(timeframe: Timeframe, page: i64) -> i64 {
-    if timeframe >= Timeframe::D1 { page } else { START_MILLIS.min(page) }
+    (START_MILLIS / MINUTE * timeframe.millis()).min(page)
 }
 
 /// The size after a fetch: `current`, its double or its half, between [`MIN_MILLIS`] and `page`.
@@ -82,7 +82,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::time::{MINUTE, Timestamp};
+    use crate::time::Timestamp;
 
     const PAGE: i64 = 72 * DAY;
 
@@ -121,8 +121,10 @@ mod tests {
     }
 
     #[test]
-    fn days_and_weeks_begin_with_a_page() {
-        assert_eq!(first_size(Timeframe::H1, PAGE), DAY);
+    fn a_size_begins_with_a_day_of_minutes_or_as_many_other_bars() {
+        assert_eq!(first_size(Timeframe::M1, PAGE), DAY);
+        assert_eq!(first_size(Timeframe::H1, PAGE), 60 * DAY);
+        assert_eq!(first_size(Timeframe::H4, PAGE), PAGE);
         assert_eq!(first_size(Timeframe::M1, 5 * HOUR), 5 * HOUR);
         assert_eq!(first_size(Timeframe::D1, 300 * DAY), 300 * DAY);
     }

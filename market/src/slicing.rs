@@ -315,7 +315,7 @@ mod tests {
         let series =
             (proptest::sample::select(Calendar::ALL.to_vec()), proptest::sample::select(Timeframe::ALL.to_vec()));
         let window = (1_i64..400, 0_i64..(9_000 * 24 * 60), proptest::option::of((0_i64..400, 0_i64..40)));
-        let size = || (0_u32..10, 40_i64..80).prop_map(|(doublings, minutes)| minutes * 60_000 << doublings);
+        let size = || (0_u32..10, 40_i64..80).prop_map(|(doublings, minutes)| (minutes * 60_000) << doublings);
         (series, window, size(), size()).prop_map(|((calendar, timeframe), window, historical, intraday)| {
             let (days, minute, visible) = window;
             let now = at("2004-01-01T00:00:00Z").plus(minute * 60_000);
