@@ -1,5 +1,7 @@
 //! What can be set, from the command line or the environment. The README's table is made of these lines.
 
+pub mod chains;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use crate::files::Format;
 use crate::files::export::Target;
 use crate::files::import::ImportRequest;
 use crate::providers::ApiKey;
+
+use chains::Chains;
 
 /// Keeps OHLCV bars complete and charts them.
 #[derive(Debug, Parser)]
@@ -235,6 +239,9 @@ pub struct ServeConfig {
     /// Key for Polygon (historical bars, crypto).
     #[arg(long, env = "POLYGON_API_KEY", global = true, hide_env_values = true, value_parser = read_key)]
     pub polygon_api_key: Option<ApiKey>,
+    /// How many requests a minute the Polygon plan allows; 0 for no limit. Unset: 5 to begin with, and learned.
+    #[arg(long, env = "POLYGON_REQUESTS_PER_MINUTE", global = true)]
+    pub polygon_requests_per_minute: Option<u32>,
     /// Where Polygon is.
     #[arg(long, env = "POLYGON_BASE_URL", default_value = "https://api.polygon.io", global = true)]
     pub polygon_base_url: String,
@@ -257,6 +264,11 @@ pub struct ServeConfig {
     /// Where Kraken is.
     #[arg(long, env = "KRAKEN_BASE_URL", default_value = "https://api.kraken.com", global = true)]
     pub kraken_base_url: String,
+    /// Which providers serve what, in order; rules are separated by semicolons, such as `equity=polygon,tradier; equity m1
+    /// intraday=tradier,polygon`. A rule is for equity, crypto or fx, of a timeframe, a layer or both where it names them;
+    /// the one that names most counts. What no rule is for is served by whoever is set up for it.
+    #[arg(long, env = "TIDEMARK_CHAINS", default_value = "", global = true)]
+    pub chains: Chains,
     /// Token that operator endpoints ask for. Without it they answer this machine only.
     #[arg(long, env = "TIDEMARK_OPERATOR_TOKEN", global = true, hide_env_values = true, value_parser = read_key)]
     pub operator_token: Option<ApiKey>,
@@ -297,6 +309,19 @@ impl ServeConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn chains_and_polygons_limit_are_read_from_options() {
+        let arguments =
+            ["tidemark", "serve", "--chains", "equity=tradier,polygon", "--polygon-requests-per-minute", "0"];
+        let serve = Cli::try_parse_from(arguments).unwrap().serve;
+        assert_eq!(
+            (serve.chains.names().collect::<Vec<_>>(), serve.polygon_requests_per_minute),
+            (vec!["tradier", "polygon"], Some(0))
+        );
+        let refused = Cli::try_parse_from(["tidemark", "--chains", "stock=polygon"]).unwrap_err().to_string();
+        assert!(refused.contains("A rule begins with equity, crypto or fx, not with \"stock\"."), "{refused}");
+    }
 
     #[test]
     fn venues_are_named_once_or_switched_off() {

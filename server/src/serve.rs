@@ -24,7 +24,7 @@ use crate::db;
 use crate::events::EventHub;
 use crate::http::{AppState, router};
 use crate::postgres::{PostgresError, PrivatePostgres, default_data_dir};
-use crate::providers::{ApiKey, CryptoVenue, HttpSettings, Polygon, Provider, SettingsError, Tradier};
+use crate::providers::{ApiKey, CryptoVenue, HttpSettings, Limit, Polygon, Provider, SettingsError, Tradier};
 use crate::queue::dispatcher::DispatcherDuty;
 use crate::queue::listener::ListenerDuty;
 use crate::queue::notifier::notifier;
@@ -259,9 +259,9 @@ async fn providers(config: &ServeConfig) -> Result<(Registry, Option<Simulator>)
 /// those of the venues.
 ///
 /// # Errors
-/// Where a key or a URL can't be used.
+/// Where a key or a URL can't be used, or a chain names a provider that is not set up.
 pub fn registry(config: &ServeConfig, demo_url: &str) -> Result<Registry, SettingsError> {
-    Ok(keyed(config, demo_url)?.with_venues(venues(config)?))
+    keyed(config, demo_url)?.with_venues(venues(config)?).with_chains(config.chains.clone())
 }
 
 fn keyed(config: &ServeConfig, demo_url: &str) -> Result<Registry, SettingsError> {
@@ -273,11 +273,13 @@ fn keyed(config: &ServeConfig, demo_url: &str) -> Result<Registry, SettingsError
     }
     let polygon = config.polygon_api_key.as_ref().map(|key| {
         let settings = settings("polygon", &config.polygon_base_url, Some(key.clone()), false, config);
-        Polygon::new(settings).map(|polygon| Arc::new(polygon) as Arc<dyn Provider>)
+        let limit = Polygon::plan_limit(config.polygon_requests_per_minute);
+        Polygon::new(HttpSettings { limit, ..settings }).map(|polygon| Arc::new(polygon) as Arc<dyn Provider>)
     });
     let tradier = config.tradier_access_token.as_ref().map(|key| {
         let settings = settings("tradier", &config.tradier_base_url, Some(key.clone()), false, config);
-        Tradier::new(settings).map(|tradier| Arc::new(tradier) as Arc<dyn Provider>)
+        Tradier::new(HttpSettings { limit: Tradier::first_limit(), ..settings })
+            .map(|tradier| Arc::new(tradier) as Arc<dyn Provider>)
     });
     Ok(Registry::new(polygon.transpose()?, tradier.transpose()?))
 }
@@ -301,7 +303,8 @@ fn adapter_of(venue: Venue, config: &ServeConfig) -> Result<Arc<dyn Provider>, S
         Venue::Binance => ("binance", &config.binance_base_url),
         Venue::Kraken => ("kraken", &config.kraken_base_url),
     };
-    Ok(Arc::new(CryptoVenue::new(venue, settings(name, base_url, None, false, config))?))
+    let settings = settings(name, base_url, None, false, config);
+    Ok(Arc::new(CryptoVenue::new(venue, HttpSettings { limit: CryptoVenue::documented_limit(venue), ..settings })?))
 }
 
 fn settings(name: &str, base_url: &str, key: Option<ApiKey>, synthetic: bool, config: &ServeConfig) -> HttpSettings {
@@ -310,6 +313,7 @@ fn settings(name: &str, base_url: &str, key: Option<ApiKey>, synthetic: bool, co
         base_url: base_url.to_owned(),
         key,
         synthetic,
+        limit: Limit::NONE,
         connect_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(15),
         total_timeout: Duration::from_secs(config.provider_timeout_seconds),

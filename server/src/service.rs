@@ -11,9 +11,9 @@ use tidemark_app::backend::{Backend, ChartRequest, CoverageRequest, SeriesKey};
 use tidemark_app::problem::Problem;
 use tidemark_market::coverage::{Hole, Reason};
 use tidemark_market::quality::{QualityReport, expected_bars, suspicions};
-use tidemark_market::slicing::{self, Ask, PlannedSlice};
+use tidemark_market::slicing::{self, Ask, PlannedSlice, Sizes};
 use tidemark_market::wire::{ChartData, bars_of};
-use tidemark_market::{Adjust, Hours, Layer, SeriesProgress, Spans, TimeRange, Timeframe, Timestamp, layer};
+use tidemark_market::{Adjust, Hours, Layer, SeriesProgress, Spans, TimeRange, Timeframe, Timestamp, layer, sizing};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -181,7 +181,18 @@ impl Service {
             None => slicing::default_window(series.timeframe, as_of.unwrap_or(now)),
         };
         let (calendar, timeframe) = (settings.calendar(series), series.timeframe);
-        Ok(Ask { calendar, timeframe, window, visible, now, slice_millis: settings.slice_millis })
+        let sizes = self.sizes(series);
+        Ok(Ask { calendar, timeframe, window, visible, now, sizes, slice_millis: settings.slice_millis })
+    }
+
+    /// What a new size begins with, by the provider that is asked first.
+    fn sizes(&self, series: &SeriesKey) -> Sizes {
+        let first = |layer| {
+            let chain = self.registry.chain(&series.symbol, series.timeframe, layer);
+            let page = chain.first().map_or(sizing::START_MILLIS, |it| it.page(&series.symbol, series.timeframe));
+            sizing::first_size(series.timeframe, page)
+        };
+        Sizes { historical: first(Layer::Historical), intraday: first(Layer::Intraday) }
     }
 
     /// The plan without what a finer series answers. What is held or on its way is taken out by the database.
@@ -202,8 +213,8 @@ impl Service {
         let mut served: Vec<(PlannedSlice, &str)> = Vec::with_capacity(slices.len());
         let mut beyond: BTreeMap<&str, Vec<(Layer, TimeRange)>> = BTreeMap::new();
         for slice in slices {
-            let provider = self.registry.provider_for(&series.symbol, series.timeframe, slice.layer);
-            let provider = provider.ok_or_else(|| Error::NoProvider(series.symbol.to_string()))?;
+            let chain = self.registry.chain(&series.symbol, series.timeframe, slice.layer);
+            let provider = chain.first().copied().ok_or_else(|| Error::NoProvider(series.symbol.to_string()))?;
             let reach = provider.reach(ask.calendar, series.timeframe, ask.now);
             let (within, out_of_reach) = slicing::split_at_reach(slice, reach);
             served.extend(within.map(|slice| (slice, provider.name())));

@@ -20,7 +20,7 @@ use parquet::file::properties::WriterProperties;
 use sqlx::{ConnectOptions, PgPool};
 use support::{TestServer, config};
 use tidemark_app::backend::SeriesKey;
-use tidemark_market::slicing::{Ask, asked_spans};
+use tidemark_market::slicing::{Ask, Sizes, asked_spans};
 use tidemark_market::time::{DAY, HOUR, MINUTE};
 use tidemark_market::{Adjust, Bar, Hours, Layer, Spans, Symbol, TimeRange, Timestamp, calendar, layer};
 use tidemark_server::db;
@@ -556,8 +556,15 @@ async fn settled_bars_are_historical_newer_ones_intraday_and_open_ones_refused(p
     let key = series("X:BTCUSD", "m1");
     let window = TimeRange { start: bars[0].ts, end: Timestamp(now) };
     let calendar = key.symbol.calendar(Hours::Regular);
-    let ask =
-        Ask { calendar, timeframe: key.timeframe, window, visible: None, now: Timestamp(now), slice_millis: None };
+    let ask = Ask {
+        calendar,
+        timeframe: key.timeframe,
+        window,
+        visible: None,
+        now: Timestamp(now),
+        sizes: Sizes { historical: DAY, intraday: DAY },
+        slice_millis: None,
+    };
     let asked = [Layer::Historical, Layer::Intraday].map(|layer| (layer, asked_spans(&ask, layer))).to_vec();
     let reading = Reading { window, since: None, as_of: None, adjust: Adjust::None, asked };
     assert_eq!(db::bars::read(&pool, &key, &reading).await.unwrap().gaps, []);

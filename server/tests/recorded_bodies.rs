@@ -11,7 +11,8 @@ use serde_json::Value;
 use tidemark_market::validate::{Validated, validate};
 use tidemark_market::{Bar, Hours, Spans, Split, Symbol, TimeRange, Timeframe, Timestamp, Venue};
 use tidemark_server::providers::{
-    Allowance, ApiKey, CryptoVenue, FetchRequest, Fetched, HttpSettings, Polygon, Provider, ProviderError, Tradier,
+    Allowance, ApiKey, CryptoVenue, FetchRequest, Fetched, HttpSettings, Limit, Polygon, Provider, ProviderError,
+    Tradier,
 };
 use tidemark_simulator::{Feed, Simulator, SimulatorConfig};
 use tokio::net::TcpListener;
@@ -47,6 +48,7 @@ async fn serve(status: u16, headers: &[(&str, &str)], body: &str) -> HttpSetting
         base_url,
         key: Some(ApiKey::from("key".to_owned())),
         synthetic: false,
+        limit: Limit::NONE,
         connect_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_secs(5),
         total_timeout: Duration::from_secs(10),

@@ -5,10 +5,13 @@
 //! begin on Monday, so ours are built from days; who goes on after a 429 gets 418, both with `Retry-After`; whole
 //! countries, the US among them, get 451.
 
+use std::time::Duration;
+
 use reqwest::Url;
 use serde_json::Value;
 use tidemark_market::{TimeRange, Timeframe, Timestamp, Venue};
 
+use super::Limit;
 use super::error::Failure;
 use super::http::{Complaint, Http};
 use super::rows::Column::{self, At};
@@ -23,6 +26,7 @@ pub(super) const CANDLES: Candles = Candles {
     rows_kept: None,
     finer: |timeframe| if matches!(timeframe, Timeframe::W1) { Timeframe::D1 } else { timeframe },
     page: Some(1_000),
+    limit: LIMIT,
     url: klines_url,
     list: |body| body.as_array().map(Vec::as_slice).ok_or_else(|| "its answer is no list of klines".to_owned()),
     columns: Columns {
@@ -36,6 +40,9 @@ pub(super) const CANDLES: Candles = Candles {
         trades: At(8, "trades"),
     },
 };
+
+/// A minute allows a weight of 6,000, by address; klines of 1,000 rows weigh 2.
+const LIMIT: Limit = Limit::known(3_000, Duration::from_secs(60));
 
 const VOLUME: Column = At(5, "volume");
 

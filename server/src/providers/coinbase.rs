@@ -5,11 +5,14 @@
 //! told, so the last row's start is asked for; there are no 30 minutes, 4 hours and weeks, which are built from finer
 //! bars; a request must say who asks (`User-Agent`).
 
+use std::time::Duration;
+
 use reqwest::Url;
 use serde_json::Value;
 use tidemark_market::time::SECOND;
 use tidemark_market::{TimeRange, Timeframe, Timestamp, Venue};
 
+use super::Limit;
 use super::error::Failure;
 use super::http::{Complaint, Http};
 use super::rows::Column::At;
@@ -24,6 +27,7 @@ pub(super) const CANDLES: Candles = Candles {
     rows_kept: None,
     finer,
     page: Some(300),
+    limit: LIMIT,
     url: candles_url,
     list: |body| body.as_array().map(Vec::as_slice).ok_or_else(|| "its answer is no list of candles".to_owned()),
     columns: Columns {
@@ -37,6 +41,9 @@ pub(super) const CANDLES: Candles = Candles {
         trades: At(6, "trades"),
     },
 };
+
+/// Requests in a second to its public endpoints, by address.
+const LIMIT: Limit = Limit::known(10, Duration::from_secs(1));
 
 const fn finer(timeframe: Timeframe) -> Timeframe {
     match timeframe {

@@ -13,7 +13,7 @@ use thiserror::Error;
 use tidemark_market::Timestamp;
 
 use super::error::{Failure, ProviderError};
-use super::{Allowance, quota};
+use super::{Allowance, Limit, quota};
 
 /// How much of an error's body is read; its text is cut further when it is quoted.
 const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
@@ -64,6 +64,8 @@ pub struct HttpSettings {
     pub key: Option<ApiKey>,
     /// Whether the bars behind this URL are made up.
     pub synthetic: bool,
+    /// How often it may be asked.
+    pub limit: Limit,
     /// From the first packet to the connection, TLS included.
     pub connect_timeout: Duration,
     /// Without a byte from the provider.
@@ -87,6 +89,14 @@ pub enum SettingsError {
         "The key of provider {0} has a character that no HTTP header may have. Copy it again, without line breaks."
     )]
     Key(String),
+    /// A chain names a provider that has no adapter.
+    #[error("TIDEMARK_CHAINS names the provider {name:?}, which is not set up. Name any of {known}, or set its key.")]
+    Unconfigured {
+        /// As written.
+        name: String,
+        /// Those that are set up, comma-separated.
+        known: String,
+    },
     /// TLS could not be set up.
     #[error("The connection to provider {0} can't be set up: {1}. Check the system's certificates.")]
     Client(String, reqwest::Error),
@@ -140,6 +150,10 @@ impl Http {
 
     pub(super) const fn is_synthetic(&self) -> bool {
         self.settings.synthetic
+    }
+
+    pub(super) const fn limit(&self) -> Limit {
+        self.settings.limit
     }
 
     /// The address of `path`, which begins with a slash, below the base URL.
@@ -321,6 +335,7 @@ mod tests {
             base_url: base_url.to_owned(),
             key: Some(ApiKey::from(key.to_owned())),
             synthetic: true,
+            limit: Limit::NONE,
             connect_timeout: Duration::from_secs(1),
             read_timeout: Duration::from_secs(1),
             total_timeout: Duration::from_secs(1),

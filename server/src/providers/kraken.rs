@@ -6,11 +6,14 @@
 //! weeks begin on Thursday, so ours are built from days; errors are texts with status 200; an answer names the pair as
 //! Kraken does (`XXBTZUSD`), not as it was asked for.
 
+use std::time::Duration;
+
 use reqwest::Url;
 use serde_json::Value;
 use tidemark_market::time::{MINUTE, SECOND};
 use tidemark_market::{TimeRange, Timeframe, Timestamp, Venue};
 
+use super::Limit;
 use super::error::Failure;
 use super::http::{Complaint, Http};
 use super::rows::Column::At;
@@ -25,6 +28,7 @@ pub(super) const CANDLES: Candles = Candles {
     rows_kept: Some(ROWS),
     finer,
     page: None,
+    limit: LIMIT,
     url: ohlc_url,
     list,
     columns: Columns {
@@ -38,6 +42,9 @@ pub(super) const CANDLES: Candles = Candles {
         trades: At(7, "count"),
     },
 };
+
+/// Requests to its public endpoints are to be a second apart, by address and pair.
+const LIMIT: Limit = Limit::known(1, Duration::from_secs(1));
 
 /// How many rows there are, with the one that is not committed.
 const ROWS: i64 = 720;

@@ -98,6 +98,7 @@ fn settings(base_url: &str) -> HttpSettings {
         base_url: base_url.to_owned(),
         key: Some(ApiKey::from(KEY.to_owned())),
         synthetic: true,
+        limit: Limit::NONE,
         connect_timeout: Duration::from_secs(5),
         read_timeout: Duration::from_millis(500),
         total_timeout: Duration::from_secs(20),

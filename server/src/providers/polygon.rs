@@ -6,20 +6,28 @@
 //! Where its 4-hour windows begin is not told; ours count from the exchange's midnight, so h4 is built from hour bars.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Url;
 use serde_json::Value;
+use tidemark_market::time::{DAY, MINUTE};
 use tidemark_market::{AssetClass, Calendar, Split, Symbol, TimeRange, Timeframe, Timestamp};
 
 use super::error::{Failure, ProviderError};
 use super::http::{Answer, Complaint, Http, HttpSettings, SettingsError};
 use super::rows::Column::Key;
 use super::rows::{Columns, Rows, integer, not, number};
-use super::{Allowance, FetchRequest, Fetched, Listing, Provider};
+use super::{Allowance, FetchRequest, Fetched, Limit, Listing, Provider};
 
-/// Base bars a page may be made of; the most that is allowed.
+/// Base bars a page may be made of; the most that is allowed. They are days for days and weeks, and minutes for
+/// everything below.
 const PAGE_LIMIT: &str = "50000";
+const PAGE_BARS: i64 = 50_000;
+
+/// A stock has 960 minutes a day, from 04:00 to 20:00 in New York, and trades on 52 days of any 72 at most: 49,920
+/// minutes, and 60 more where the clocks are set forward. The next 80 minutes may make it 50,000.
+const STOCK_PAGE_DAYS: i64 = 72;
 
 /// More pages than any slice needs: a chain of links that is longer never ends.
 const MAX_PAGES: u32 = 200;
@@ -48,6 +56,17 @@ impl Polygon {
     pub fn new(settings: HttpSettings) -> Result<Self, SettingsError> {
         Ok(Self { http: Http::new(settings, complaint)? })
     }
+
+    /// What a plan allows; `per_minute` is 0 for one without a limit. Not told, it is the least that is sold, until the
+    /// answers say otherwise.
+    #[must_use]
+    pub const fn plan_limit(per_minute: Option<u32>) -> Limit {
+        match per_minute {
+            Some(0) => Limit::NONE,
+            Some(requests) => Limit::known(requests, Duration::from_secs(60)),
+            None => Limit::guessed(5, Duration::from_secs(60)),
+        }
+    }
 }
 
 #[async_trait]
@@ -62,6 +81,18 @@ impl Provider for Polygon {
 
     fn supports(&self, symbol: &Symbol, _timeframe: Timeframe) -> bool {
         symbol.at_venue().is_none()
+    }
+
+    fn page(&self, symbol: &Symbol, timeframe: Timeframe) -> i64 {
+        match symbol.asset_class() {
+            _ if timeframe >= Timeframe::D1 => PAGE_BARS * DAY,
+            AssetClass::Equity => STOCK_PAGE_DAYS * DAY,
+            AssetClass::Crypto | AssetClass::Fx => PAGE_BARS * MINUTE,
+        }
+    }
+
+    fn limit(&self) -> Limit {
+        self.http.limit()
     }
 
     async fn fetch(

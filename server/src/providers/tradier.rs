@@ -7,18 +7,20 @@
 //! XML, and errors may be plain text. Minutes go back 20 days and longer intervals 40, with extended hours 10 and 18;
 //! beyond that answers are empty. Bars are as traded.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{Days, NaiveDateTime};
 use serde_json::Value;
 use tidemark_market::calendar::{new_york_to_utc, utc_to_new_york};
-use tidemark_market::time::{MINUTE, SECOND};
+use tidemark_market::time::{DAY, MINUTE, SECOND};
 use tidemark_market::{AssetClass, Calendar, Symbol, TimeRange, Timeframe, Timestamp};
 
 use super::error::{Failure, ProviderError};
 use super::http::{Complaint, Http, HttpSettings, SettingsError};
 use super::rows::Column::Key;
 use super::rows::{Columns, Rows, integer, not, number};
-use super::{FetchRequest, Fetched, Listing, Provider};
+use super::{FetchRequest, Fetched, Limit, Listing, Provider};
 
 /// The adapter.
 pub struct Tradier {
@@ -32,6 +34,12 @@ impl Tradier {
     /// Where no request can be made with these settings.
     pub fn new(settings: HttpSettings) -> Result<Self, SettingsError> {
         Ok(Self { http: Http::new(settings, complaint)? })
+    }
+
+    /// What the least of its endpoints allows, until the answers say otherwise.
+    #[must_use]
+    pub const fn first_limit() -> Limit {
+        Limit::guessed(60, Duration::from_secs(60))
     }
 }
 
@@ -47,6 +55,19 @@ impl Provider for Tradier {
 
     fn supports(&self, symbol: &Symbol, _timeframe: Timeframe) -> bool {
         symbol.asset_class() == AssetClass::Equity
+    }
+
+    /// It knows no pages: all that it still has comes at once, and of days twenty years.
+    fn page(&self, _symbol: &Symbol, timeframe: Timeframe) -> i64 {
+        match timeframe {
+            Timeframe::M1 => 20 * DAY,
+            Timeframe::M5 | Timeframe::M15 | Timeframe::M30 | Timeframe::H1 | Timeframe::H4 => 40 * DAY,
+            Timeframe::D1 | Timeframe::W1 => 7_305 * DAY,
+        }
+    }
+
+    fn limit(&self) -> Limit {
+        self.http.limit()
     }
 
     /// Days at the exchange, of which today is not counted.

@@ -13,7 +13,7 @@ use tidemark_market::{Calendar, Symbol, TimeRange, Timeframe, Timestamp, Venue};
 use super::error::{Failure, ProviderError};
 use super::http::{Complaint, Http, HttpSettings, SettingsError};
 use super::rows::{Columns, Rows};
-use super::{FetchRequest, Fetched, Listing, Provider, binance, coinbase, kraken};
+use super::{FetchRequest, Fetched, Limit, Listing, Provider, binance, coinbase, kraken};
 
 /// How a venue is asked, and how its answers are read.
 pub(super) struct Candles {
@@ -30,6 +30,8 @@ pub(super) struct Candles {
     pub finer: fn(Timeframe) -> Timeframe,
     /// So many intervals may be asked for at once; all of the slice where `None`.
     pub page: Option<i64>,
+    /// What the venue allows an address.
+    pub limit: Limit,
     /// The request for a pair's bars of a timeframe that begin in a range of whole intervals.
     pub url: fn(&Http, &str, Timeframe, TimeRange) -> Url,
     /// The rows of an answer.
@@ -49,16 +51,26 @@ impl CryptoVenue {
     /// # Errors
     /// Where no request can be made with these settings.
     pub fn new(venue: Venue, settings: HttpSettings) -> Result<Self, SettingsError> {
-        let candles = match venue {
-            Venue::Coinbase => &coinbase::CANDLES,
-            Venue::Binance => &binance::CANDLES,
-            Venue::Kraken => &kraken::CANDLES,
-        };
+        let candles = candles_of(venue);
         Ok(Self { candles, http: Http::new(settings, candles.complaint)? })
+    }
+
+    /// What the venue's documents say that it allows.
+    #[must_use]
+    pub fn documented_limit(venue: Venue) -> Limit {
+        candles_of(venue).limit
     }
 
     fn pair<'a>(&self, symbol: &'a Symbol) -> Option<&'a str> {
         symbol.at_venue().filter(|(at, _)| *at == self.candles.venue).map(|(_, pair)| pair)
+    }
+}
+
+const fn candles_of(venue: Venue) -> &'static Candles {
+    match venue {
+        Venue::Coinbase => &coinbase::CANDLES,
+        Venue::Binance => &binance::CANDLES,
+        Venue::Kraken => &kraken::CANDLES,
     }
 }
 
@@ -74,6 +86,16 @@ impl Provider for CryptoVenue {
 
     fn supports(&self, symbol: &Symbol, _timeframe: Timeframe) -> bool {
         self.pair(symbol).is_some()
+    }
+
+    /// The rows of a request, or all that the venue keeps.
+    fn page(&self, _symbol: &Symbol, timeframe: Timeframe) -> i64 {
+        let rows = self.candles.page.or(self.candles.rows_kept);
+        rows.map_or(i64::MAX, |rows| rows * (self.candles.finer)(timeframe).millis())
+    }
+
+    fn limit(&self) -> Limit {
+        self.http.limit()
     }
 
     /// Of the newest rows, where the venue keeps no others, the oldest may be gone when the answer is made.
