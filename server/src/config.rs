@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use thiserror::Error;
 use tidemark_market::{Adjust, Calendar, Hours, Layer, Symbol, TimeRange, Timeframe, Timestamp, Venue, calendar};
 
+use crate::control::Action;
 use crate::db::files::Wanted;
 use crate::files::Format;
 use crate::files::export::Target;
@@ -42,8 +43,17 @@ pub struct Cli {
 pub enum Command {
     /// Serve the page, work the queue and keep the clock (the default).
     Serve,
-    /// Do now what the clock does each minute: expired leases and periodic definitions.
+    /// Do now what the clock does each minute: expired leases, periodic definitions, retention.
     Tick,
+    /// Pause, resume, cancel or retry: `tidemark queue pause provider polygon`, `tidemark queue cancel run 17`,
+    /// `tidemark queue retry series AAPL h1`, `tidemark queue resume all`. Who did it is recorded.
+    Queue {
+        /// What to do.
+        action: QueueAction,
+        /// To what: `run 17`, `series AAPL h1`, `provider polygon` or `all`.
+        #[arg(required = true, num_args = 1..=3)]
+        scope: Vec<String>,
+    },
     /// Take bars in from CSV and Parquet files.
     Import(ImportArgs),
     /// Write a series' bars to a CSV or Parquet file.
@@ -59,6 +69,30 @@ pub enum Command {
         #[arg(trailing_var_arg = true, required = true)]
         command: Vec<String>,
     },
+}
+
+/// As in [`crate::control::Action`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum QueueAction {
+    /// Claim nothing more of it, and give back what is being fetched.
+    Pause,
+    /// Take a pause back.
+    Resume,
+    /// End what is queued or being fetched.
+    Cancel,
+    /// Queue anew what failed or was cancelled.
+    Retry,
+}
+
+impl From<QueueAction> for Action {
+    fn from(action: QueueAction) -> Self {
+        match action {
+            QueueAction::Pause => Self::Pause,
+            QueueAction::Resume => Self::Resume,
+            QueueAction::Cancel => Self::Cancel,
+            QueueAction::Retry => Self::Retry,
+        }
+    }
 }
 
 /// What `import` can be told.
@@ -227,6 +261,22 @@ pub struct ServeConfig {
     /// How many slices are fetched at once.
     #[arg(long, env = "TIDEMARK_WORKERS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256), global = true)]
     pub workers: u16,
+    /// What this process does; several processes may share a database, each with its own part.
+    #[arg(
+        long,
+        env = "TIDEMARK_ROLES",
+        default_value = "web,worker,orchestrator",
+        value_delimiter = ',',
+        value_enum,
+        global = true
+    )]
+    pub roles: Vec<Role>,
+    /// How long slices in flight may go on when the process is to stop, in seconds; then they are given back.
+    #[arg(long, env = "TIDEMARK_DRAIN_SECONDS", default_value_t = 5, global = true)]
+    pub drain_seconds: u32,
+    /// How many days ended runs are kept.
+    #[arg(long, env = "TIDEMARK_KEEP_RUNS_DAYS", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=3650), global = true)]
+    pub keep_runs_days: u32,
     /// How long a worker may be silent before its slice is given to another, in seconds.
     #[arg(long, env = "TIDEMARK_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..=3600), global = true)]
     pub lease_seconds: u32,
@@ -298,7 +348,36 @@ fn read_venues(text: &str) -> Result<VenueList, String> {
     Ok(VenueList(venues))
 }
 
+/// A part of the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Serves the page, the API and the event stream.
+    Web,
+    /// Fetches slices.
+    Worker,
+    /// Keeps the clock, if no other process does.
+    Orchestrator,
+}
+
 impl ServeConfig {
+    /// Whether that is a part of this process's work.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// How long slices in flight may go on when the process is to stop.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds.into())
+    }
+
+    /// How long ended runs are kept.
+    #[must_use]
+    pub fn keep_runs(&self) -> Duration {
+        Duration::from_secs(u64::from(self.keep_runs_days) * 24 * 60 * 60)
+    }
+
     /// How long a claim lasts without a sign of life.
     #[must_use]
     pub fn lease(&self) -> Duration {

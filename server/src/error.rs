@@ -48,6 +48,30 @@ pub enum Error {
     },
 }
 
+/// Why the database did not take what it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Another transaction was in the way; trying again helps.
+    Conflict,
+    /// It breaks a rule of the tables; the same values break it again.
+    Rule,
+}
+
+impl Error {
+    /// `None` where the database did not answer, or could not do it for now.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return None };
+        match error.code()?.get(..2)? {
+            // Serialization failure and deadlock.
+            "40" => Some(Refusal::Conflict),
+            // Constraint violations and bad values.
+            "22" | "23" => Some(Refusal::Rule),
+            _ => None,
+        }
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match &error {

@@ -114,6 +114,16 @@ impl EventHub {
         Ok(topic.state.subscribe())
     }
 
+    /// The series that someone listens to, in order of their names.
+    #[must_use]
+    pub fn watched(&self) -> Vec<SeriesKey> {
+        let topics = self.0.topics();
+        let listened = topics.iter().filter(|(_, topic)| topic.state.receiver_count() > 0);
+        let mut watched: Vec<_> = listened.map(|(series, _)| series.clone()).collect();
+        watched.sort_by_cached_key(SeriesKey::to_string);
+        watched
+    }
+
     /// The series may have changed.
     pub fn changed(&self, series: &SeriesKey) {
         if let Some(topic) = self.0.topics().get_mut(series) {

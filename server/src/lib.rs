@@ -9,6 +9,8 @@
 
 pub mod clock;
 pub mod config;
+pub mod control;
+mod crash;
 pub mod db;
 pub mod error;
 pub mod events;
@@ -23,5 +25,6 @@ pub mod registry;
 pub mod serve;
 pub mod service;
 pub mod showcase;
+pub mod sizes;
 pub mod splits;
 pub mod telemetry;

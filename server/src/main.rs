@@ -13,6 +13,7 @@ use thiserror::Error;
 use tidemark_app::backend::SeriesKey;
 use tidemark_server::clock::Clock;
 use tidemark_server::config::{Cli, Command, DatabaseConfig, ExportArgs, ImportArgs, TimeOptionError};
+use tidemark_server::control::{Action, Scope, ScopeError};
 use tidemark_server::db::splits::Source;
 use tidemark_server::files::export::{self, ExportError};
 use tidemark_server::files::import::{self, ImportError, total_size};
@@ -26,6 +27,7 @@ use tidemark_server::queue::orchestrator::{self, Ticked};
 use tidemark_server::serve::{Database, ServeError, registry, serve};
 use tidemark_server::service::Service;
 use tidemark_server::showcase::ShowcaseCheck;
+use tidemark_server::sizes::SizeBook;
 use tidemark_server::{db, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -59,6 +61,8 @@ enum CommandError {
     Export(#[from] ExportError),
     #[error(transparent)]
     TimeOption(#[from] TimeOptionError),
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
     #[error("Interrupted.")]
     Interrupted,
     #[error("No server runs on the private Postgres in {0}. Start one with `tidemark serve`, or set DATABASE_URL.")]
@@ -82,6 +86,9 @@ async fn run(cli: &Cli) -> Result<ExitCode, CommandError> {
     match &cli.command {
         None | Some(Command::Serve) => run_server(cli).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Tick) => tick(cli).await.map(|()| ExitCode::SUCCESS),
+        Some(Command::Queue { action, scope }) => {
+            control(cli, (*action).into(), &scope.join(" ")).await.map(|()| ExitCode::SUCCESS)
+        }
         Some(Command::Import(args)) => import(&cli.database, args).await,
         Some(Command::Export(args)) => export(&cli.database, args).await.map(|()| ExitCode::SUCCESS),
         Some(Command::Splits { file }) => record_splits(&cli.database, file).await.map(|()| ExitCode::SUCCESS),
@@ -112,16 +119,38 @@ async fn tell_now(duty: NotifierDuty) {
     duty.run(stop).await;
 }
 
-/// A tick by hand, on the database of DATABASE_URL or of the server that runs on this machine. Slices it makes are
-/// fetched by that server.
+/// A tick by hand. Slices it makes are fetched by the server that runs.
 async fn tick(cli: &Cli) -> Result<(), CommandError> {
+    let ticked =
+        with_service(cli, async |service| Ok(orchestrator::tick(service, cli.serve.keep_runs()).await?)).await?;
+    let Ticked { reaped_series, due_series, refreshed_series, created_slices, dropped_days, fallen_back } = ticked;
+    let done = format!(
+        "reaped series: {reaped_series}; due series: {due_series}, of them refreshed: {refreshed_series}; \
+         slices made: {created_slices}; days of runs dropped: {dropped_days}; runs put back: {fallen_back}\n"
+    );
+    say(std::io::stdout(), done).map_err(CommandError::Report)
+}
+
+/// What an operator does to the queue by hand.
+async fn control(cli: &Cli, action: Action, scope: &str) -> Result<(), CommandError> {
+    let scope: Scope = scope.parse()?;
+    let who = std::env::var("USER").unwrap_or_else(|_| "command line".to_owned());
+    let affected = with_service(cli, async |service| Ok(service.control(action, &scope, &who).await?)).await?;
+    say(std::io::stdout(), format!("{} {scope}: {affected} runs\n", action.as_str())).map_err(CommandError::Report)
+}
+
+/// Works on the database of DATABASE_URL or of the server that runs on this machine, and tells it of what changed.
+async fn with_service<T>(
+    cli: &Cli,
+    work: impl AsyncFnOnce(&Service) -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
     let config = &cli.database;
     let data_dir = config.data_dir.clone().unwrap_or_else(default_data_dir);
     let url = config.database_url.clone().or_else(|| running_url(&data_dir));
     let url = url.ok_or_else(|| CommandError::NothingRuns(data_dir.display().to_string()))?;
     let pool = db::connect(&url, 2).await?;
     let (notifier, duty) = notifier(pool.clone());
-    // A tick names providers and asks none, so where the demo provider is does not matter.
+    // Providers are named and none is asked, so where the demo provider is does not matter.
     let registry = registry(&cli.serve, "http://127.0.0.1:9")?;
     let service = Service {
         pool: pool.clone(),
@@ -130,17 +159,12 @@ async fn tick(cli: &Cli) -> Result<(), CommandError> {
         clock: Clock::System,
         listed: Arc::default(),
         showcase: ShowcaseCheck::default(),
+        sizes: Arc::new(SizeBook::new(pool.clone())),
     };
-    let ticked = orchestrator::tick(&service).await?;
+    let worked = work(&service).await;
     tell_now(duty).await;
     pool.close().await;
-    let Ticked { is_leader, reaped_series, refreshed_series, created_slices } = ticked;
-    let done = if is_leader {
-        format!("reaped series: {reaped_series}; refreshed series: {refreshed_series}; slices made: {created_slices}\n")
-    } else {
-        "another process is ticking right now; nothing was left to do\n".to_owned()
-    };
-    say(std::io::stdout(), done).map_err(CommandError::Report)
+    worked
 }
 
 /// Says what was done, which is what a command is run for. Nobody need listen.

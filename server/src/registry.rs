@@ -82,7 +82,8 @@ impl Registry {
         self.named(name).map_or_else(|| name.starts_with("demo"), |provider| provider.is_synthetic())
     }
 
-    fn all(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
+    /// t
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
         self.historical.iter().chain(&self.intraday).chain(&self.venues)
     }
 }

@@ -7,9 +7,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use leptos::config::{LeptosOptions, get_configuration};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use thiserror::Error;
 use tidemark_market::Venue;
 use tidemark_simulator::{Simulator, SimulatorConfig, SimulatorError};
@@ -19,22 +21,30 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::{DatabaseConfig, ServeConfig};
+use crate::config::{DatabaseConfig, Role, ServeConfig};
 use crate::db;
 use crate::events::EventHub;
-use crate::http::{AppState, router};
+use crate::http::{AppState, KeepRuns, router, signs_of_life};
 use crate::postgres::{PostgresError, PrivatePostgres, default_data_dir};
 use crate::providers::{ApiKey, CryptoVenue, HttpSettings, Limit, Polygon, Provider, SettingsError, Tradier};
 use crate::queue::dispatcher::DispatcherDuty;
+use crate::queue::finisher::finisher;
+use crate::queue::leases::{LeaseDuty, Leases};
 use crate::queue::listener::ListenerDuty;
 use crate::queue::notifier::notifier;
 use crate::queue::orchestrator::OrchestratorDuty;
+use crate::queue::viewings::ViewingsDuty;
 use crate::queue::worker::Workshop;
 use crate::registry::Registry;
 use crate::service::Service;
 use crate::showcase::ShowcaseCheck;
+use crate::sizes::SizeBook;
 use crate::splits::SplitsDuty;
 
+/// Connections for the queue alone, beside those that answer requests: a page that is slow to read must not starve it.
+const QUEUE_CONNECTIONS: u32 = 6;
+/// How long a request waits for a connection before it is told that the store can't be reached.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long requests under way may take to end when the process is to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 /// The largest answer of a provider that is read, in bytes: some ten times a full page.
@@ -142,51 +152,91 @@ pub async fn serve_on(
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
     let (registry, demo) = providers(config).await?;
-    let (notifier, notifier_duty) = notifier(pool.clone());
+    let process = process_name();
+    let pools = Pools::beside(&pool);
+    for provider in registry.all() {
+        db::budgets::set_limit(&pool, provider.name(), &provider.limit()).await.map_err(database_of)?;
+    }
+    let (notifier, notifier_duty) = notifier(pools.queue.clone());
     let hub = EventHub::new(pool.clone());
-    let (queued, listed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let service = Arc::new(Service {
-        pool: pool.clone(),
-        registry: registry.clone(),
-        notifier: notifier.clone(),
-        clock,
-        listed: Arc::clone(&listed),
-        showcase: ShowcaseCheck::default(),
-    });
-    let workshop = Arc::new(Workshop {
-        pool: pool.clone(),
-        registry,
-        notifier,
-        worker: worker_name(),
-        lease: config.lease(),
-        first_retry: Duration::from_millis(config.retry_ms),
-    });
+    let [queued, controlled, listed] = [(); 3].map(|()| Arc::new(Notify::new()));
+    let sizes = Arc::new(SizeBook::new(pools.queue.clone()));
+    let service = |pool: &PgPool| {
+        Arc::new(Service {
+            pool: pool.clone(),
+            registry: registry.clone(),
+            notifier: notifier.clone(),
+            clock: clock.clone(),
+            listed: Arc::clone(&listed),
+            showcase: ShowcaseCheck::default(),
+            sizes: Arc::clone(&sizes),
+        })
+    };
+    let (answering, ticking) = (service(&pool), service(&pools.queue));
 
-    // What others wait for is stopped after them: workers tell the notifier of the runs they give back.
-    let (working, telling) = (shutdown.child_token(), CancellationToken::new());
-    let (workers, tellers) = (TaskTracker::new(), TaskTracker::new());
-    let duty = ListenerDuty { pool: pool.clone(), queued: Arc::clone(&queued), hub: hub.clone() };
+    // What others wait for is stopped after them: workers hand in what they fetched, and tell of the runs they give back.
+    let [working, ending, telling] = [shutdown.child_token(), CancellationToken::new(), CancellationToken::new()];
+    let [workers, enders, tellers] = [(); 3].map(|()| TaskTracker::new());
+    let (listening, hearing) = (pools.queue.clone(), (Arc::clone(&queued), Arc::clone(&controlled)));
+    let duty = ListenerDuty { pool: listening, queued: hearing.0, controlled: hearing.1, hub: hub.clone() };
     supervise(&tellers, "listener", &telling, move |stop| Box::pin(duty.clone().run(stop)));
     supervise(&tellers, "notifier", &telling, move |stop| Box::pin(notifier_duty.clone().run(stop)));
-    let events = hub.clone();
-    supervise(&tellers, "events", &telling, move |stop| Box::pin(events.clone().run(stop)));
-    let duty = DispatcherDuty { workshop, queued, workers: config.workers };
-    supervise(&workers, "dispatcher", &working, move |stop| Box::pin(duty.clone().run(stop)));
-    let duty = SplitsDuty { service: Arc::clone(&service), listed };
-    supervise(&workers, "splits", &working, move |stop| Box::pin(duty.clone().run(stop)));
-    let duty = OrchestratorDuty { service: Arc::clone(&service) };
-    supervise(&workers, "orchestrator", &working, move |stop| Box::pin(duty.clone().run(stop)));
+    if config.has(Role::Web) {
+        let events = hub.clone();
+        supervise(&tellers, "events", &telling, move |stop| Box::pin(events.clone().run(stop)));
+        let duty = ViewingsDuty { pool: pools.queue.clone(), hub: hub.clone(), process: process.clone() };
+        supervise(&enders, "viewings", &ending, move |stop| Box::pin(duty.clone().run(stop)));
+    }
+    if config.has(Role::Worker) {
+        let (leases, first_retry) = (Leases::default(), Duration::from_millis(config.retry_ms));
+        let (finisher, finishing) = finisher(&pools.queue, &process, first_retry);
+        for duty in finishing {
+            supervise(&enders, "finisher", &ending, move |stop| Box::pin(duty.clone().run(stop)));
+        }
+        let duty = LeaseDuty {
+            pool: pools.leases.clone(),
+            leases: leases.clone(),
+            worker: process.clone(),
+            lease: config.lease(),
+            notifier: notifier.clone(),
+            controlled,
+        };
+        supervise(&enders, "leases", &ending, move |stop| Box::pin(duty.clone().run(stop)));
+        let workshop = Arc::new(Workshop {
+            pool: pools.queue.clone(),
+            registry,
+            notifier,
+            worker: process.clone(),
+            lease: config.lease(),
+            first_retry,
+            leases,
+            finisher,
+            sizes,
+        });
+        let duty = DispatcherDuty { workshop, queued, workers: config.workers, drain: config.drain() };
+        supervise(&workers, "dispatcher", &working, move |stop| Box::pin(duty.clone().run(stop)));
+    }
+    if config.has(Role::Orchestrator) {
+        let duty = SplitsDuty { service: Arc::clone(&ticking), listed };
+        supervise(&workers, "splits", &working, move |stop| Box::pin(duty.clone().run(stop)));
+        let duty = OrchestratorDuty { service: ticking, process, keep_runs: config.keep_runs() };
+        supervise(&workers, "orchestrator", &working, move |stop| Box::pin(duty.clone().run(stop)));
+    }
 
     let operator_token = config.operator_token.clone().map(Arc::new);
-    let state = AppState { service, hub, metrics, leptos, operator_token, shutdown: shutdown.clone() };
-    let served = serve_http(listener, state, &config.allowed_origins, shutdown.clone()).await;
+    let keep_runs = KeepRuns(config.keep_runs());
+    let state =
+        AppState { service: answering, hub, metrics, leptos, operator_token, keep_runs, shutdown: shutdown.clone() };
+    let app = if config.has(Role::Web) { router(state, &config.allowed_origins) } else { signs_of_life(state) };
+    let served = serve_http(listener, app, shutdown.clone()).await;
 
     shutdown.cancel();
-    for (tracker, token) in [(workers, working), (tellers, telling)] {
+    for (tracker, token) in [(workers, working), (enders, ending), (tellers, telling)] {
         token.cancel();
         tracker.close();
         tracker.wait().await;
     }
+    pools.close().await;
     pool.close().await;
     if let Some(demo) = demo {
         demo.stop().await;
@@ -194,14 +244,39 @@ pub async fn serve_on(
     served
 }
 
-async fn serve_http(
-    listener: TcpListener,
-    state: AppState,
-    allowed_origins: &[String],
-    shutdown: CancellationToken,
-) -> Result<(), ServeError> {
+/// Connections that requests can't take.
+struct Pools {
+    queue: PgPool,
+    /// One, so that leases are kept whatever else waits for the database.
+    leases: PgPool,
+}
+
+impl Pools {
+    /// Pools on the database of `pool`. They connect when they are needed.
+    fn beside(pool: &PgPool) -> Self {
+        let of = |connections| {
+            let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
+            options.connect_lazy_with((*pool.connect_options()).clone())
+        };
+        Self { queue: of(QUEUE_CONNECTIONS), leases: of(1) }
+    }
+
+    async fn close(&self) {
+        self.queue.close().await;
+        self.leases.close().await;
+    }
+}
+
+fn database_of(error: crate::error::Error) -> ServeError {
+    match error {
+        crate::error::Error::Database(error) => error.into(),
+        other => sqlx::Error::Decode(other.into()).into(),
+    }
+}
+
+async fn serve_http(listener: TcpListener, app: Router, shutdown: CancellationToken) -> Result<(), ServeError> {
     let addr = listener.local_addr().map_err(ServeError::Http)?;
-    let app = router(state, allowed_origins).into_make_service_with_connect_info::<SocketAddr>();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
     say_where(addr);
     let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let too_long = async {
@@ -322,7 +397,7 @@ fn settings(name: &str, base_url: &str, key: Option<ApiKey>, synthetic: bool, co
 }
 
 /// No two processes share a name: it says which machine and process, and when it started.
-fn worker_name() -> String {
+fn process_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "host".to_owned());
     format!("{}-{}-{}", host.trim(), std::process::id(), chrono::Utc::now().timestamp_millis())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sqlx::PgPool;
@@ -13,20 +13,29 @@ use tidemark_market::coverage::{Hole, Reason};
 use tidemark_market::quality::{QualityReport, expected_bars, suspicions};
 use tidemark_market::slicing::{self, Ask, PlannedSlice, Sizes};
 use tidemark_market::wire::{ChartData, bars_of};
-use tidemark_market::{Adjust, Hours, Layer, SeriesProgress, Spans, TimeRange, Timeframe, Timestamp, layer, sizing};
+use tidemark_market::{
+    Adjust, Hours, Layer, Schedule, SeriesProgress, Spans, Symbol, TimeRange, Timeframe, Timestamp, layer, sizing,
+};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::control::{Action, Scope};
 use crate::db;
 use crate::db::bars::{Reading, Stored};
-use crate::db::queue::Wish;
+use crate::db::budgets::Request;
+use crate::db::clock::DueSeries;
+use crate::db::queue::{Chain, Wish};
 use crate::db::series::Settings;
 use crate::error::Error;
 use crate::finer;
-use crate::providers::Listing;
+use crate::providers::{Listing, Provider, ProviderError};
 use crate::queue::notifier::Notifier;
 use crate::registry::Registry;
 use crate::showcase::ShowcaseCheck;
+use crate::sizes::SizeBook;
+
+/// How long a new symbol's check waits for its provider's budget.
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
 /// A window as asked: start and end, unchecked.
 pub type AskedWindow = Option<(Timestamp, Timestamp)>;
@@ -45,6 +54,8 @@ pub struct Service {
     pub listed: Arc<Notify>,
     /// What a fresh install offers.
     pub showcase: ShowcaseCheck,
+    /// How long slices may be.
+    pub sizes: Arc<SizeBook>,
 }
 
 impl Service {
@@ -55,7 +66,7 @@ impl Service {
     pub async fn read_chart(&self, request: &ChartRequest) -> Result<ChartData, Error> {
         let ChartRequest { series, window, since, as_of, adjust } = request;
         let settings = db::series::settings(&self.pool, series).await?;
-        let ask = self.ask(series, *window, *as_of, None, settings)?;
+        let ask = self.ask(series, *window, *as_of, None, settings).await?;
         if let Some(as_of) = as_of.filter(|as_of| *as_of > ask.now) {
             return Err(Error::NotYet(as_of));
         }
@@ -122,36 +133,54 @@ impl Service {
         })
     }
 
-    /// Sees to it that what is missing is on its way; how far it is.
+    /// Sees to it that what is missing is on its way, and by `schedule` from now on; how far it is.
     ///
     /// # Errors
     /// A window that makes no sense, a symbol nobody knows, no provider for it; the database.
-    pub async fn ensure(
-        &self,
-        request: &CoverageRequest,
-        refresh_every: Option<Duration>,
-    ) -> Result<SeriesProgress, Error> {
+    pub async fn ensure(&self, request: &CoverageRequest, schedule: Option<Schedule>) -> Result<SeriesProgress, Error> {
         let CoverageRequest { series, window, visible, retry } = request;
         let settings = db::series::settings(&self.pool, series).await?;
-        let ask = self.ask(series, *window, None, *visible, settings)?;
+        let ask = self.ask(series, *window, None, *visible, settings).await?;
         let slices = self.missing_slices(series, &ask).await?;
-        if !slices.is_empty() || refresh_every.is_some() {
+        if !slices.is_empty() || schedule.is_some() {
             self.verify(series).await?;
-            self.enqueue(series, &ask, refresh_every, *retry, &slices).await?;
+            let schedule = schedule.and_then(|schedule| Some((schedule, self.next_due(series, settings, schedule)?)));
+            self.enqueue(series, &ask, schedule, *retry, &slices).await?;
         }
         db::progress::of_series(&self.pool, series).await
     }
 
-    /// Asks for what a periodic definition lacks from `start` up to now; how many slices that made.
+    /// Asks for what periodic definitions lack from their start up to now; how many slices that made.
     ///
     /// # Errors
     /// As [`Service::ensure`].
-    pub async fn refresh(&self, series: &SeriesKey, start: Timestamp) -> Result<u32, Error> {
-        let settings = db::series::settings(&self.pool, series).await?;
-        let nothing_visible = TimeRange { start, end: start };
-        let ask = self.ask(series, Some((start, self.clock.now())), None, Some(nothing_visible), settings)?;
+    pub async fn refresh(&self, due: &DueSeries) -> Result<u32, Error> {
+        let (series, start) = (&due.series, due.window.start);
+        let window = Some((start, self.clock.now()));
+        let ask = self.ask(series, window, None, Some(nothing(start)), due.settings).await?;
+        let lacks = |layer, known: &Spans| !Spans::from(slicing::asked_spans(&ask, layer)).subtract(known).is_empty();
+        if !lacks(Layer::Historical, &due.known_historical) && !lacks(Layer::Intraday, &due.known_intraday) {
+            return Ok(0);
+        }
         let slices = self.missing_slices(series, &ask).await?;
         if slices.is_empty() { Ok(0) } else { self.enqueue(series, &ask, None, false, &slices).await }
+    }
+
+    /// When a series' periodic definitions are due next; `None` where its calendar ends.
+    #[must_use]
+    pub fn next_due(&self, series: &SeriesKey, settings: Settings, schedule: Schedule) -> Option<Timestamp> {
+        schedule.next(settings.calendar(series), series.timeframe, self.clock.now())
+    }
+
+    /// Does to the queue what an operator says.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn control(&self, action: Action, scope: &Scope, who: &str) -> Result<u32, Error> {
+        let done = db::control::control(&self.pool, action, scope, who).await?;
+        done.series.iter().for_each(|series| self.notifier.changed(series));
+        tracing::info!(who, action = action.as_str(), %scope, affected = done.affected, "an operator intervened");
+        Ok(done.affected)
     }
 
     /// Sets which hours a series holds; false where it holds them already.
@@ -167,7 +196,7 @@ impl Service {
         Ok(changed)
     }
 
-    fn ask(
+    async fn ask(
         &self,
         series: &SeriesKey,
         window: AskedWindow,
@@ -181,18 +210,21 @@ impl Service {
             None => slicing::default_window(series.timeframe, as_of.unwrap_or(now)),
         };
         let (calendar, timeframe) = (settings.calendar(series), series.timeframe);
-        let sizes = self.sizes(series);
+        let sizes = self.slice_sizes(series).await?;
         Ok(Ask { calendar, timeframe, window, visible, now, sizes, slice_millis: settings.slice_millis })
     }
 
-    /// What a new size begins with, by the provider that is asked first.
-    fn sizes(&self, series: &SeriesKey) -> Sizes {
-        let first = |layer| {
-            let chain = self.registry.chain(&series.symbol, series.timeframe, layer);
-            let page = chain.first().map_or(sizing::START_MILLIS, |it| it.page(&series.symbol, series.timeframe));
-            sizing::first_size(series.timeframe, page)
-        };
-        Sizes { historical: first(Layer::Historical), intraday: first(Layer::Intraday) }
+    /// Of each layer, at the provider that is asked for it first.
+    async fn slice_sizes(&self, series: &SeriesKey) -> Result<Sizes, Error> {
+        let SeriesKey { symbol, timeframe } = series;
+        let mut sizes = Sizes { historical: sizing::START_MILLIS, intraday: sizing::START_MILLIS };
+        if let Some(provider) = self.registry.chain(symbol, *timeframe, Layer::Historical).first() {
+            sizes.historical = self.sizes.of(&***provider, symbol, *timeframe).await?.historical;
+        }
+        if let Some(provider) = self.registry.chain(symbol, *timeframe, Layer::Intraday).first() {
+            sizes.intraday = self.sizes.of(&***provider, symbol, *timeframe).await?.intraday;
+        }
+        Ok(sizes)
     }
 
     /// The plan without what a finer series answers. What is held or on its way is taken out by the database.
@@ -206,30 +238,36 @@ impl Service {
         &self,
         series: &SeriesKey,
         ask: &Ask,
-        refresh_every: Option<Duration>,
+        schedule: Option<(Schedule, Timestamp)>,
         retry: bool,
         slices: &[PlannedSlice],
     ) -> Result<u32, Error> {
-        let mut served: Vec<(PlannedSlice, &str)> = Vec::with_capacity(slices.len());
+        let mut served: Vec<(PlannedSlice, Chain)> = Vec::with_capacity(slices.len());
         let mut beyond: BTreeMap<&str, Vec<(Layer, TimeRange)>> = BTreeMap::new();
         for slice in slices {
             let chain = self.registry.chain(&series.symbol, series.timeframe, slice.layer);
-            let provider = chain.first().copied().ok_or_else(|| Error::NoProvider(series.symbol.to_string()))?;
-            let reach = provider.reach(ask.calendar, series.timeframe, ask.now);
-            let (within, out_of_reach) = slicing::split_at_reach(slice, reach);
-            served.extend(within.map(|slice| (slice, provider.name())));
-            beyond.entry(provider.name()).or_default().extend(out_of_reach.iter().map(|it| (slice.layer, *it)));
+            let (first, others) = chain.split_first().ok_or_else(|| Error::NoProvider(series.symbol.to_string()))?;
+            let reach = |provider: &Arc<dyn Provider>| provider.reach(ask.calendar, series.timeframe, ask.now);
+            let (within, out_of_reach) = slicing::split_at_reach(slice, reach(first));
+            served.extend(within.map(|slice| {
+                // Who steps in must reach all of it.
+                let others = others.iter().filter(|other| reach(other).is_none_or(|reach| reach <= slice.range.start));
+                let chain = std::iter::once(first).chain(others).map(|provider| provider.name().to_owned());
+                let chain = chain.collect();
+                (slice, chain)
+            }));
+            beyond.entry(first.name()).or_default().extend(out_of_reach.iter().map(|it| (slice.layer, *it)));
         }
         for (provider, stretches) in beyond.iter().filter(|(_, stretches)| !stretches.is_empty()) {
             db::queue::book_outside(&self.pool, series, provider, stretches).await?;
             self.notifier.changed(series);
         }
-        let job_types = match refresh_every {
+        let job_types = match schedule {
             Some(_) => layers_of(series.timeframe).collect(),
             None => served.iter().map(|(slice, _)| slice.layer).collect::<BTreeSet<_>>().into_iter().collect(),
         };
         let bounds = layer::Bounds::at(ask.calendar, series.timeframe, ask.now);
-        let wish = Wish { window: ask.window, refresh_every, retry, bounds, job_types };
+        let wish = Wish { window: ask.window, schedule, retry, bounds, job_types };
         let ensured = db::queue::ensure_coverage(&self.pool, series, &wish, &served).await?;
         if ensured.created > 0 {
             self.notifier.changed(series);
@@ -253,7 +291,7 @@ impl Service {
         let symbol = &series.symbol;
         let mut verdict = Error::NoProvider(symbol.to_string());
         for provider in self.registry.knowing(symbol) {
-            match provider.knows(symbol).await {
+            match self.ask_for_listing(&**provider, symbol).await? {
                 Ok(Some(listing)) => return Ok(listing),
                 Ok(None) if matches!(verdict, Error::Unverified { .. }) => {}
                 Ok(None) => verdict = Error::UnknownSymbol(symbol.to_string()),
@@ -265,6 +303,43 @@ impl Service {
         }
         Err(verdict)
     }
+
+    /// Asks within the provider's budget.
+    async fn ask_for_listing(
+        &self,
+        provider: &dyn Provider,
+        symbol: &Symbol,
+    ) -> Result<Result<Option<Listing>, ProviderError>, Error> {
+        let Some(request) = self.budgeted(provider.name()).await? else {
+            return Ok(Err(ProviderError::busy(provider.name(), &format!("The listing of {symbol}"))));
+        };
+        let answer = provider.knows(symbol).await;
+        db::budgets::end(&self.pool, request).await?;
+        if let Err(error) = &answer
+            && let Some(delay) = error.holds_back_for()
+        {
+            db::budgets::hold_back(&self.pool, provider.name(), error.allowance.as_ref(), delay).await?;
+        }
+        Ok(answer)
+    }
+
+    /// A request to the provider, waited for a little where it allows none now.
+    async fn budgeted(&self, provider: &str) -> Result<Option<Request>, Error> {
+        let until = Instant::now() + LONGEST_WAIT;
+        loop {
+            let request = db::budgets::take(&self.pool, provider).await?;
+            if request.is_some() || Instant::now() > until {
+                return Ok(request);
+            }
+            tokio::time::sleep(LONGEST_WAIT / 20).await;
+        }
+    }
+}
+
+/// A span in which nothing is visible: what is asked for is background work.
+#[must_use]
+pub const fn nothing(at: Timestamp) -> TimeRange {
+    TimeRange { start: at, end: at }
 }
 
 /// The layers of what has happened that a series has.

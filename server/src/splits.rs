@@ -45,13 +45,13 @@ impl SplitsDuty {
     async fn round(&self) -> Result<(), Error> {
         let pool = &self.service.pool;
         for symbol in db::splits::take_unchecked(pool, AT_ONCE).await? {
-            match self.ask(&symbol).await {
-                Ok(Some((source, splits))) => {
+            match self.ask(&symbol).await? {
+                Some((source, Ok(splits))) => {
                     let changed = db::splits::record(pool, &symbol, &splits, Source::Provider(&source)).await?;
                     tracing::debug!(%symbol, source, changed, "splits were asked for");
                 }
-                Ok(None) => {}
-                Err((provider, error)) => {
+                None => {}
+                Some((provider, Err(error))) => {
                     tracing::warn!(%symbol, provider, %error, "splits could not be asked for; trying again in an hour");
                     if let Some(delay) = error.holds_back_for() {
                         db::budgets::hold_back(pool, &provider, error.allowance.as_ref(), delay).await?;
@@ -67,14 +67,20 @@ impl SplitsDuty {
         Ok(())
     }
 
-    /// The first provider that tells splits, and what it tells.
-    async fn ask(&self, symbol: &Symbol) -> Result<Option<(String, Vec<Split>)>, (String, ProviderError)> {
+    /// The first provider that tells splits, and what it tells or why it did not.
+    async fn ask(&self, symbol: &Symbol) -> Result<Option<(String, Result<Vec<Split>, ProviderError>)>, Error> {
         for provider in self.service.registry.knowing(symbol) {
             let name = provider.name().to_owned();
-            match provider.splits(symbol).await {
-                Ok(Some(splits)) => return Ok(Some((name, splits))),
-                Ok(None) => {}
-                Err(error) => return Err((name, error)),
+            let answer = match db::budgets::take(&self.service.pool, &name).await? {
+                Some(request) => {
+                    let answer = provider.splits(symbol).await;
+                    db::budgets::end(&self.service.pool, request).await?;
+                    answer
+                }
+                None => Err(ProviderError::busy(&name, &format!("The splits of {symbol}"))),
+            };
+            if let Some(told) = answer.transpose() {
+                return Ok(Some((name, told)));
             }
         }
         Ok(None)

@@ -446,9 +446,9 @@ async fn a_standing_wish_is_kept_though_a_finer_series_answers_it_now(pool: PgPo
     server.hydrate("MSFT", "m15", 10).await;
     server.at_rest("MSFT", "m15").await;
     let from = (chrono::Utc::now() - chrono::Duration::days(3)).timestamp_millis();
-    let body = json!({ "symbol": "MSFT", "timeframe": "h1", "from": from, "refresh_every_minutes": 5 });
+    let body = json!({ "symbol": "MSFT", "timeframe": "h1", "from": from, "schedule": "every 5m" });
     assert_eq!(server.post("/api/v1/hydrate", &body).await.0, 202);
-    let wishes = "select count(*)::text, min(refresh_every)::text from job_definitions where timeframe = 'h1'";
-    assert_eq!(row(&pool, wishes).await, ["2", "00:05:00"]);
+    let wishes = "select count(*)::text, min(schedule) from job_definitions where timeframe = 'h1'";
+    assert_eq!(row(&pool, wishes).await, ["2", "every 5m"]);
     server.stop().await;
 }

@@ -556,15 +556,9 @@ async fn settled_bars_are_historical_newer_ones_intraday_and_open_ones_refused(p
     let key = series("X:BTCUSD", "m1");
     let window = TimeRange { start: bars[0].ts, end: Timestamp(now) };
     let calendar = key.symbol.calendar(Hours::Regular);
-    let ask = Ask {
-        calendar,
-        timeframe: key.timeframe,
-        window,
-        visible: None,
-        now: Timestamp(now),
-        sizes: Sizes { historical: DAY, intraday: DAY },
-        slice_millis: None,
-    };
+    let (timeframe, now) = (key.timeframe, Timestamp(now));
+    let sizes = Sizes { historical: DAY, intraday: DAY };
+    let ask = Ask { calendar, timeframe, window, visible: None, now, sizes, slice_millis: None };
     let asked = [Layer::Historical, Layer::Intraday].map(|layer| (layer, asked_spans(&ask, layer))).to_vec();
     let reading = Reading { window, since: None, as_of: None, adjust: Adjust::None, asked };
     assert_eq!(db::bars::read(&pool, &key, &reading).await.unwrap().gaps, []);

@@ -206,8 +206,10 @@ async fn a_new_symbol_is_not_taken_on_trust_while_the_provider_is_away(pool: PgP
 async fn the_page_gets_only_what_changed_since_its_revision(pool: PgPool) {
     let simulator = simulator().await;
     let server = TestServer::start(&pool, &simulator.url()).await;
-    server.hydrate("AAPL", "h1", 10).await;
-    server.at_rest("AAPL", "h1").await;
+    for days in [5, 10] {
+        server.hydrate("AAPL", "h1", days).await;
+        server.at_rest("AAPL", "h1").await;
+    }
     let read = async |query: &str| {
         let url = format!("{}/api/page/chart_data?symbol=AAPL&timeframe=h1{query}", server.url);
         wire::decode(&reqwest::get(url).await.unwrap().bytes().await.unwrap()).unwrap()
@@ -237,7 +239,7 @@ async fn listeners_are_told_of_progress_and_bars_until_the_end(pool: PgPool) {
     let listen = async {
         while let Some(chunk) = stream.chunk().await.unwrap() {
             told.push_str(std::str::from_utf8(&chunk).unwrap());
-            if told.contains("\"queued\":0,\"running\":0,\"success\":2") {
+            if told.contains("\"hydration\":1,\"queued\":0,\"running\":0,\"success\":") {
                 break;
             }
         }
@@ -275,13 +277,10 @@ async fn a_periodic_definition_is_asked_again_by_the_tick(pool: PgPool) {
     let simulator = simulator().await;
     let server = TestServer::start(&pool, &simulator.url()).await;
     let from = (chrono::Utc::now() - chrono::Duration::days(10)).timestamp_millis();
-    let body = json!({ "symbol": "X:BTCUSD", "tf": "h1", "from": from, "refresh_every_minutes": 1 });
+    let body = json!({ "symbol": "X:BTCUSD", "tf": "h1", "from": from, "schedule": "every 1m" });
     assert_eq!(server.post("/api/v1/hydrate", &body).await.0, 202);
     server.at_rest("X:BTCUSD", "h1").await;
-    sqlx::query("update job_definitions set next_refresh_at = now() - interval '3 hours'")
-        .execute(&pool)
-        .await
-        .unwrap();
+    sqlx::query("update job_definitions set next_due_at = now() - interval '3 hours'").execute(&pool).await.unwrap();
     sqlx::query(
         "update coverage_status set covered = covered - tstzmultirange(tstzrange(now() - interval '6 hours', null))",
     )

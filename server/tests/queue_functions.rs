@@ -7,21 +7,19 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
-use tidemark_market::coverage::{Booking, Reason};
+use tidemark_market::coverage::Booking;
 use tidemark_market::layer::Bounds;
 use tidemark_market::slicing::PlannedSlice;
 use tidemark_market::time::{HOUR, MINUTE};
 use tidemark_market::validate::{Defect, Validated};
 use tidemark_market::{Adjust, Bar, Layer, Spans, TimeRange, Timestamp};
 use tidemark_server::db::bars::Reading;
-use tidemark_server::db::queue::{self, Answer, ClaimedRun, Failure, Retry, Wish};
+use tidemark_server::db::queue::{self, Answer, ClaimedRun, Failure, Fate, Held, Retry, Wish};
 use tidemark_server::db::{self, progress};
 use tidemark_server::providers::Listing;
 
 const OPEN: Timestamp = Timestamp(1_710_336_600_000);
 const LEASE: Duration = Duration::from_secs(30);
-
-static NOTHING: Spans = Spans::empty();
 
 fn series(symbol: &str) -> SeriesKey {
     SeriesKey { symbol: symbol.parse().unwrap(), timeframe: "m1".parse().unwrap() }
@@ -38,10 +36,9 @@ fn slice(from: i64, to: i64, priority: i16) -> PlannedSlice {
 async fn ensure(pool: &PgPool, series: &SeriesKey, slices: &[PlannedSlice]) -> u32 {
     let listing = Listing { symbol: series.symbol.clone(), name: None, currency: None };
     db::instruments::add(pool, &listing).await.unwrap();
-    let served: Vec<_> = slices.iter().map(|slice| (slice.clone(), "test")).collect();
+    let served: Vec<_> = slices.iter().map(|slice| (slice.clone(), vec!["test".to_owned()])).collect();
     let bounds = Bounds { settled_through: OPEN, intraday_from: OPEN };
-    let wish =
-        Wish { window: hours(0, 100), refresh_every: None, retry: false, bounds, job_types: vec![Layer::Intraday] };
+    let wish = Wish { window: hours(0, 100), schedule: None, retry: false, bounds, job_types: vec![Layer::Intraday] };
     queue::ensure_coverage(pool, series, &wish, &served).await.unwrap().created
 }
 
@@ -59,12 +56,12 @@ fn answer(bars: &[(i64, f64)]) -> Validated {
     Validated { bars: bars.collect(), ..Validated::default() }
 }
 
-fn brought<'a>(validated: &'a Validated, booking: &'a Booking) -> Answer<'a> {
-    Answer { adjusted: false, validated, unreadable: &[], booking, refused: &NOTHING }
+fn brought(validated: Validated, booking: Booking) -> Answer {
+    Answer { requests: 1, validated, booking, ..Answer::default() }
 }
 
 fn failure<'a>(code: &'a str, message: &'a str, retry: Retry, sessions: &'a [TimeRange]) -> Failure<'a> {
-    Failure { code, message, retry, reason: Reason::Failed, sessions }
+    Failure { code, message, retry, sessions, split_at: None }
 }
 
 /// The answer left nothing out.
@@ -73,7 +70,16 @@ fn whole(run: &ClaimedRun) -> Booking {
 }
 
 async fn finish(pool: &PgPool, run: &ClaimedRun, worker: &str, bars: &[(i64, f64)]) -> Option<u32> {
-    queue::finish(pool, run, worker, &brought(&answer(bars), &whole(run)), Duration::ZERO).await.unwrap()
+    end(pool, run, worker, &brought(answer(bars), whole(run))).await
+}
+
+async fn end(pool: &PgPool, run: &ClaimedRun, worker: &str, answer: &Answer) -> Option<u32> {
+    queue::finish(pool, worker, &[(run, answer)], Duration::ZERO).await.unwrap().get(&run.id).copied()
+}
+
+async fn keep(pool: &PgPool, run: &ClaimedRun, worker: &str, progress: u8) -> bool {
+    let held = Held { run: run.id, attempt: run.attempt, progress };
+    queue::renew(pool, worker, &[held], LEASE).await.unwrap().is_empty()
 }
 
 async fn count(pool: &PgPool, what: &'static str) -> i64 {
@@ -85,7 +91,7 @@ async fn revision(pool: &PgPool) -> u64 {
 }
 
 async fn let_lease_expire(pool: &PgPool, run: &ClaimedRun) {
-    sqlx::query("update job_runs set lease_until = now() - interval '1 second' where id = $1")
+    sqlx::query("update job_runs_live set lease_until = now() - interval '1 second' where id = $1")
         .bind(run.id)
         .execute(pool)
         .await
@@ -175,9 +181,10 @@ async fn a_stale_worker_changes_nothing(pool: PgPool) {
     let fresh = claim_one(&pool, "fresh").await;
     assert_eq!((fresh.id, fresh.attempt), (stale.id, 2));
 
-    assert!(!queue::renew(&pool, &stale, "stale", LEASE, 50).await.unwrap());
+    assert!(!keep(&pool, &stale, "stale", 50).await);
+    assert!(keep(&pool, &fresh, "fresh", 50).await);
     assert_eq!(finish(&pool, &stale, "stale", &[(0, 1.0)]).await, None);
-    assert_eq!(queue::fail(&pool, &stale, "stale", &failure("x", "x", Retry::Never, &[])).await.unwrap(), None);
+    assert_eq!(queue::fail(&pool, &stale, "stale", &failure("x", "x", Retry::Never, &[])).await.unwrap(), Fate::Lost);
     assert!(!queue::release(&pool, &stale, "stale").await.unwrap());
     assert_eq!(count(&pool, "select count(*) from ohlc_bars_v2").await, 0);
 
@@ -212,10 +219,7 @@ async fn what_is_refused_is_kept_with_its_reason(pool: PgPool) {
     let run = claim_one(&pool, "a").await;
     let bad = Bar::new(OPEN, f64::NAN, 1.0, 1.0, 1.0, 1.0);
     let validated = Validated { quarantined: vec![(bad, Defect::NotFinite)], ..answer(&[(1, 1.0)]) };
-    assert_eq!(
-        queue::finish(&pool, &run, "a", &brought(&validated, &whole(&run)), Duration::ZERO).await.unwrap(),
-        Some(1)
-    );
+    assert_eq!(end(&pool, &run, "a", &brought(validated, whole(&run))).await, Some(1));
     let kept = "select count(*) from ohlc_bar_quarantine q join job_runs r on r.id = q.run_id and r.rows_quarantined = 1 where q.reason = 'not_finite'";
     assert_eq!(count(&pool, kept).await, 1);
 }
@@ -228,13 +232,10 @@ async fn a_try_that_fails_is_repeated_a_bounded_number_of_times(pool: PgPool) {
         let run = claim_one(&pool, "a").await;
         let again = Retry::In(Duration::ZERO);
         ends.push(
-            queue::fail(&pool, &run, "a", &failure("provider_timeout", "It took too long.", again, &[]))
-                .await
-                .unwrap()
-                .unwrap(),
+            queue::fail(&pool, &run, "a", &failure("provider_timeout", "It took too long.", again, &[])).await.unwrap(),
         );
     }
-    assert_eq!(ends, ["queued", "queued", "queued", "queued", "failed"]);
+    assert_eq!(ends, [Fate::Queued, Fate::Queued, Fate::Queued, Fate::Queued, Fate::Failed]);
     assert!(claim(&pool, "a", 1).await.is_empty());
     let progress = progress::of_series(&pool, &series("AAPL")).await.unwrap();
     assert_eq!(
@@ -250,10 +251,10 @@ async fn a_limit_spends_no_attempt_and_holds_the_provider_back(pool: PgPool) {
     queue::fail(&pool, &run, "a", &failure("provider_throttled", "Too many.", Retry::Throttled(Duration::ZERO), &[]))
         .await
         .unwrap();
-    db::budgets::book(&pool, "test", None, Some(Duration::from_secs(60)), "test allows no more.").await.unwrap();
+    db::budgets::hold_back(&pool, "test", None, Duration::from_secs(60)).await.unwrap();
     assert!(claim(&pool, "a", 2).await.is_empty());
     let progress = progress::of_series(&pool, &series("AAPL")).await.unwrap();
-    assert_eq!(progress.waiting.as_deref(), Some("test allows no more."));
+    assert_eq!(progress.waiting.as_deref(), Some("test allows no more requests for 60 s."));
     assert!(queue::due_in(&pool).await.unwrap().is_some_and(|due| due > Duration::from_secs(50)));
 
     sqlx::query("update provider_budgets set blocked_until = now()").execute(&pool).await.unwrap();
@@ -308,24 +309,31 @@ async fn ten_thousand_slices_are_one_statement_and_claiming_is_one_index_scan(po
     assert_eq!(ensure(&pool, &series("AAPL"), &slices).await, 10_000);
     sqlx::query("analyze job_runs").execute(&pool).await.unwrap();
     let plan: Vec<String> = sqlx::query_scalar(
-        "explain (costs off) select id from job_runs
-         where status = 'queued' and run_after <= now()
-           and not coalesce(provider = any (array(select provider from provider_budgets where blocked_until > now())), false)
-         order by priority, upper(slice) desc, id limit 4 for update skip locked",
+        "explain (costs off) select id from job_runs_live
+         where provider = 'test' and status = 'queued' and not is_held and run_after <= now()
+         order by priority, turn, id limit 4 for update skip locked",
     )
     .fetch_all(&pool)
     .await
     .unwrap();
     let plan = plan.join("\n");
-    assert!(plan.contains("Index Scan using job_runs_claim on job_runs") && !plan.contains("Sort"), "{plan}");
+    assert!(plan.contains("Index Scan using job_runs_claim on job_runs_live") && !plan.contains("Sort"), "{plan}");
 }
 
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
-async fn one_leader_ticks_at_a_time(pool: PgPool) {
-    let leader = db::periodic::lead(&pool).await.unwrap().expect("nobody else leads");
-    assert!(db::periodic::lead(&pool).await.unwrap().is_none());
-    leader.rollback().await.unwrap();
-    assert!(db::periodic::lead(&pool).await.unwrap().is_some());
+async fn one_process_leads_at_a_time_and_another_takes_over_once_it_is_silent(pool: PgPool) {
+    let lead = |process: &'static str, millis| {
+        let pool = pool.clone();
+        async move { db::clock::take_lead(&pool, process, Duration::from_millis(millis)).await.unwrap() }
+    };
+    assert_eq!(lead("a", 60_000).await, Some(1));
+    assert_eq!((lead("b", 60_000).await, lead("a", 60_000).await), (None, Some(1)));
+    db::clock::resign_lead(&pool, "a").await.unwrap();
+    assert_eq!((lead("b", 0).await, lead("a", 60_000).await), (Some(2), Some(3)), "b fell silent at once");
+    let begin = |process, term| db::clock::begin_tick(&pool, process, term, Duration::from_secs(60));
+    assert!(!begin("b", 2).await.unwrap(), "who leads no more does not tick");
+    assert!(begin("a", 3).await.unwrap());
+    assert!(!begin("a", 3).await.unwrap(), "once a period");
 }
 
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
@@ -333,7 +341,7 @@ async fn a_slice_whose_sessions_have_settled_meanwhile_is_called_off(pool: PgPoo
     let aapl = series("AAPL");
     ensure(&pool, &aapl, &[slice(0, 1, 0), slice(8, 9, 0)]).await;
     let bounds = Bounds { settled_through: OPEN.plus(5 * HOUR), intraday_from: OPEN.plus(5 * HOUR) };
-    let wish = Wish { window: hours(0, 100), refresh_every: None, retry: false, bounds, job_types: Vec::new() };
+    let wish = Wish { window: hours(0, 100), schedule: None, retry: false, bounds, job_types: Vec::new() };
     queue::ensure_coverage(&pool, &aapl, &wish, &[]).await.unwrap();
     let called_off = "select count(*) from job_runs where status = 'cancelled' and error_code = 'slice_outdated'";
     assert_eq!(count(&pool, called_off).await, 1);
@@ -351,8 +359,8 @@ async fn time_whose_bars_are_refused_twice_has_failed_and_is_not_empty(pool: PgP
         booking.doubt(&refused);
         let bad = Bar::new(OPEN, -1.0, 1.0, 1.0, 1.0, 1.0);
         let validated = Validated { quarantined: vec![(bad, Defect::NotPositive)], ..answer(&[]) };
-        let answer = Answer { refused: &refused, ..brought(&validated, &booking) };
-        assert_eq!(queue::finish(&pool, &run, "a", &answer, Duration::ZERO).await.unwrap(), Some(0));
+        let answer = Answer { refused, ..brought(validated, booking) };
+        assert_eq!(end(&pool, &run, "a", &answer).await, Some(0));
         assert_eq!(run.slice == minute, is_recheck, "only what was refused is asked for once more");
     }
     assert!(claim(&pool, "a", 1).await.is_empty());

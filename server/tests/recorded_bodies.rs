@@ -11,8 +11,7 @@ use serde_json::Value;
 use tidemark_market::validate::{Validated, validate};
 use tidemark_market::{Bar, Hours, Spans, Split, Symbol, TimeRange, Timeframe, Timestamp, Venue};
 use tidemark_server::providers::{
-    Allowance, ApiKey, CryptoVenue, FetchRequest, Fetched, HttpSettings, Limit, Polygon, Provider, ProviderError,
-    Tradier,
+    ApiKey, CryptoVenue, FetchRequest, Fetched, HttpSettings, Limit, Polygon, Provider, ProviderError, Tradier,
 };
 use tidemark_simulator::{Feed, Simulator, SimulatorConfig};
 use tokio::net::TcpListener;
@@ -266,8 +265,9 @@ async fn tradier_days_come_with_the_rate_limit_in_their_headers() {
 
     let request = asked("AAPL", Timeframe::D1, "2024-02-01T05:00:00Z", "2024-03-01T05:00:00Z");
     let fetched = fetch(&tradier, &request).await.unwrap();
+    let told = fetched.allowance.unwrap();
     let resets_at = Timestamp::parse("2024-03-09T16:47:00Z").unwrap();
-    assert_eq!(fetched.allowance, Some(Allowance { allowed: 200, available: 199, resets_at }));
+    assert_eq!((told.allowed, told.available, told.resets_at), (200, 199, resets_at));
     let first = Bar::new(Timestamp(1_706_763_600_000), 183.985, 186.95, 183.82, 186.86, 64_885_408.0);
     assert_eq!(fetched.bars[0], first);
     let checked = checked(&fetched, &request);

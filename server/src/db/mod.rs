@@ -5,15 +5,18 @@
 
 pub mod bars;
 pub mod budgets;
+pub mod clock;
 mod columns;
+pub mod control;
 pub mod files;
 pub mod instruments;
-pub mod periodic;
 pub mod progress;
 pub mod quality;
 pub mod queue;
 pub mod series;
+pub mod sizes;
 pub mod splits;
+pub mod viewings;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
@@ -34,7 +37,7 @@ pub async fn connect(url: &str, connections: u32) -> Result<PgPool, sqlx::Error>
     let options: PgConnectOptions = url.parse()?;
     let pool = PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(std::time::Duration::from_secs(5))
+        .acquire_timeout(std::time::Duration::from_secs(2))
         .connect_with(options.application_name("tidemark"))
         .await?;
     MIGRATIONS.run(&pool).await?;

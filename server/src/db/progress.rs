@@ -27,19 +27,25 @@ pub async fn of_series(pool: &PgPool, series: &SeriesKey) -> Result<SeriesProgre
             coalesce(sum(r.rows_written), 0)::bigint as "rows_written!",
             coalesce(floor(avg(case when r.status in ('queued', 'running') then r.progress else 100 end)), 100)::int
                 as "percent!",
-            coalesce(array_agg(distinct r.provider) filter (where r.attempt > 0), '{}') as "providers!",
-            (select f.error_code || E'\n' || f.error_message from job_runs f
+            coalesce(array_agg(distinct r.provider) filter (where r.claims > 0), '{}') as "providers!",
+            (select f.error_code || E'\n' || f.error_message from job_runs_ended f
              where f.series_id = s.id and f.hydration = s.hydration and f.status = 'failed'
+               and f.finished_at >= s.hydration_started_at
              order by f.finished_at desc limit 1) as failure,
-            (select f.slice from job_runs f
+            (select f.slice from job_runs_ended f
              where f.series_id = s.id and f.hydration = s.hydration and f.status = 'failed'
+               and f.finished_at >= s.hydration_started_at
              order by f.finished_at desc limit 1) as failed_slice,
-            (select coalesce(b.reason, w.error_message) from job_runs w
-             left join provider_budgets b on b.provider = w.provider and b.blocked_until > now()
+            (select coalesce(
+                case when w.is_held then 'It is paused by an operator.' end,
+                case when (select is_paused from queue_state) then 'Everything is paused by an operator.' end,
+                why_waiting(b), w.error_message
+             ) from job_runs_live w
+             left join provider_budgets b on b.provider = w.provider
              where w.series_id = s.id and w.hydration = s.hydration and w.status = 'queued'
-               and (b.provider is not null or w.error_message is not null)
-             order by b.provider is null, w.updated_at desc limit 1) as waiting
+             order by w.updated_at desc limit 1) as waiting
         from series s left join job_runs r on r.series_id = s.id and r.hydration = s.hydration
+            and (r.finished_at is null or r.finished_at >= s.hydration_started_at)
         where s.symbol = $1 and s.timeframe = $2
         group by s.id"#,
         series.symbol.as_str(),
@@ -79,7 +85,8 @@ pub async fn recent_runs(pool: &PgPool, series: &SeriesKey) -> Result<Vec<RunPro
     let rows = sqlx::query!(
         "select r.id, r.slice, r.status, r.progress, r.attempt, r.rows_written, r.provider
          from job_runs r join series s on s.id = r.series_id and s.hydration = r.hydration
-         where s.symbol = $1 and s.timeframe = $2 and r.attempt > 0
+            and (r.finished_at is null or r.finished_at >= s.hydration_started_at)
+         where s.symbol = $1 and s.timeframe = $2 and r.claims > 0
          order by r.updated_at desc limit $3",
         series.symbol.as_str(),
         series.timeframe.as_str(),

@@ -1,5 +1,6 @@
 //! The queue: enqueue, claim, keep, finish, fail, give back.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,12 +12,17 @@ use tidemark_market::coverage::{Booking, Reason, YOUNG_MILLIS};
 use tidemark_market::layer::{Bounds, DISAGREEMENT_TOLERANCE};
 use tidemark_market::slicing::PlannedSlice;
 use tidemark_market::validate::Validated;
-use tidemark_market::{Calendar, Layer, Spans, TimeRange};
+use tidemark_market::{Calendar, Layer, Schedule, Spans, TimeRange, Timestamp};
 
 use super::columns::Columns;
 use super::series::read_hours;
 use super::{from_pg_range, to_multirange, to_pg_range, to_utc};
 use crate::error::Error;
+
+/// The channel that tells of new runs; the payload is empty.
+pub const QUEUED_CHANNEL: &str = "job_queued";
+/// The channel that tells that an operator intervened; the payload is empty.
+pub const CONTROL_CHANNEL: &str = "job_control";
 
 /// A run that this process holds. `attempt` and the worker's name fence it: every statement that changes the run names
 /// both, and changes nothing once the lease went to another.
@@ -43,8 +49,8 @@ pub struct ClaimedRun {
 pub struct Wish {
     /// What the definition covers.
     pub window: TimeRange,
-    /// Ask again by itself this often.
-    pub refresh_every: Option<Duration>,
+    /// Ask again by itself then, and when that is due first.
+    pub schedule: Option<(Schedule, Timestamp)>,
     /// Ask for what was not to be had too, though it is not due again.
     pub retry: bool,
     /// Who may write where.
@@ -60,7 +66,10 @@ pub struct Ensured {
     pub created: u32,
 }
 
-/// Makes definitions and missing slices in one statement and wakes a worker. `providers` names who serves each slice.
+/// Who serves a slice: names of providers, in the order in which they are asked.
+pub type Chain = Vec<String>;
+
+/// Makes definitions and missing slices in one statement and wakes a worker.
 ///
 /// # Errors
 /// Where the database fails.
@@ -68,19 +77,20 @@ pub async fn ensure_coverage(
     pool: &PgPool,
     series: &SeriesKey,
     wish: &Wish,
-    slices: &[(PlannedSlice, &str)],
+    slices: &[(PlannedSlice, Chain)],
 ) -> Result<Ensured, Error> {
     let mut parts = Parts::default();
-    for (number, (slice, provider)) in slices.iter().enumerate() {
-        parts.push(i32::try_from(number).unwrap_or(i32::MAX), slice, provider);
+    for (number, (slice, chain)) in slices.iter().enumerate() {
+        parts.push(i32::try_from(number).unwrap_or(i32::MAX), slice, chain);
     }
     let created = sqlx::query_scalar!(
         r#"select created as "created!" from ensure_coverage($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-                                                      $14)"#,
+                                                      $14, $15, $16)"#,
         series.symbol.as_str(),
         series.timeframe.as_str(),
         to_pg_range(wish.window),
-        wish.refresh_every.map(to_interval) as Option<PgInterval>,
+        wish.schedule.map(|(schedule, _)| schedule.to_string()),
+        wish.schedule.map(|(_, next_due)| to_utc(next_due)),
         wish.retry,
         to_utc(wish.bounds.settled_through),
         to_utc(wish.bounds.intraday_from),
@@ -90,11 +100,23 @@ pub async fn ensure_coverage(
         &parts.from,
         &parts.to,
         &parts.priority,
-        &parts.provider
+        &parts.provider,
+        &parts.others
     )
     .fetch_one(pool)
     .await?;
+    if created > 0 {
+        tell(pool, QUEUED_CHANNEL).await;
+    }
     Ok(Ensured { created: u32::try_from(created).unwrap_or(0) })
+}
+
+/// Tells all processes that something happened, in a statement of its own: what was done stands though nobody can be told,
+/// since everyone looks for it every few seconds.
+pub async fn tell(pool: &PgPool, channel: &str) {
+    if let Err(error) = sqlx::query!("select pg_notify($1, '')", channel).execute(pool).await {
+        tracing::warn!(channel, %error, "workers could not be told; they find out by themselves within seconds");
+    }
 }
 
 /// The plan in columns, one element for each stretch of session time.
@@ -106,17 +128,20 @@ struct Parts {
     to: Vec<DateTime<Utc>>,
     priority: Vec<i16>,
     provider: Vec<String>,
+    others: Vec<String>,
 }
 
 impl Parts {
-    fn push(&mut self, number: i32, slice: &PlannedSlice, provider: &str) {
+    fn push(&mut self, number: i32, slice: &PlannedSlice, chain: &[String]) {
+        let Some((provider, others)) = chain.split_first() else { return };
         for session in &slice.sessions {
             self.slice.push(number);
             self.layer.push(slice.layer.as_str().to_owned());
             self.from.push(to_utc(session.start));
             self.to.push(to_utc(session.end));
             self.priority.push(slice.priority);
-            self.provider.push(provider.to_owned());
+            self.provider.push(provider.clone());
+            self.others.push(others.join(","));
         }
     }
 }
@@ -178,68 +203,85 @@ pub async fn claim(pool: &PgPool, worker: &str, lease: Duration, limit: i32) -> 
         .collect()
 }
 
-/// Keeps the run and books its progress; false where the lease is lost.
+/// A run that is being worked on, and how far it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// The run's id.
+    pub run: i64,
+    /// The try that holds it.
+    pub attempt: i16,
+    /// Percent.
+    pub progress: u8,
+}
+
+/// Keeps runs and books their progress; those that are no longer the worker's.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn renew(
-    pool: &PgPool,
-    run: &ClaimedRun,
-    worker: &str,
-    lease: Duration,
-    progress: u8,
-) -> Result<bool, Error> {
-    let kept = sqlx::query_scalar!(
-        r#"select renew_lease($1, $2, $3, $4, $5) as "kept!""#,
-        run.id,
-        run.attempt,
+pub async fn renew(pool: &PgPool, worker: &str, held: &[Held], lease: Duration) -> Result<Vec<i64>, Error> {
+    let lost = sqlx::query_scalar!(
+        r#"select run as "run!" from renew_leases($1, $2, $3, $4, $5) as run"#,
         worker,
-        to_interval(lease),
-        i16::from(progress)
+        &held.iter().map(|held| held.run).collect::<Vec<_>>(),
+        &held.iter().map(|held| held.attempt).collect::<Vec<_>>(),
+        &held.iter().map(|held| i16::from(held.progress)).collect::<Vec<_>>(),
+        to_interval(lease)
     );
-    Ok(kept.fetch_one(pool).await?)
+    Ok(lost.fetch_all(pool).await?)
 }
 
 /// What a run brought.
-#[derive(Clone, Copy, Debug)]
-pub struct Answer<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
     /// Whether prices are in later shares than those of their time.
     pub adjusted: bool,
+    /// How many requests it took.
+    pub requests: u32,
     /// Its bars, and those that fail.
-    pub validated: &'a Validated,
+    pub validated: Validated,
     /// Rows that are no bar, each with the reason.
-    pub unreadable: &'a [String],
+    pub unreadable: Vec<String>,
     /// What it tells of the time asked for.
-    pub booking: &'a Booking,
+    pub booking: Booking,
     /// The doubted time that was answered by bars which fail.
-    pub refused: &'a Spans,
+    pub refused: Spans,
 }
 
-/// Writes the bars, books what they cover and ends the run in one transaction; the number of bars written, or `None`
-/// where the lease is lost. Doubted time is asked for once more in `recheck_in`.
+/// Writes the bars of answered runs, books what they cover and ends the runs, in one transaction; the number of bars
+/// written for each run. A run whose lease is lost is not among them. Doubted time is asked for once more in `recheck_in`.
+/// Runs of one series and layer should stand together.
 ///
 /// # Errors
 /// Where the database fails; then nothing was written.
 pub async fn finish(
     pool: &PgPool,
-    run: &ClaimedRun,
     worker: &str,
-    answer: &Answer<'_>,
+    answered: &[(&ClaimedRun, &Answer)],
     recheck_in: Duration,
-) -> Result<Option<u32>, Error> {
-    let Answer { adjusted, validated, booking, .. } = *answer;
-    let columns = Columns::from(validated.bars.as_slice());
-    let written = sqlx::query_scalar!(
-        r#"select written as "written!"
-           from finish_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-                           $16::text::tstzmultirange, $17::text::tstzmultirange,
-                           $18::text::tstzmultirange, $19, $20)"#,
-        run.id,
-        run.attempt,
+) -> Result<HashMap<i64, u32>, Error> {
+    let bars: Vec<_> = answered.iter().flat_map(|(_, answer)| &answer.validated.bars).copied().collect();
+    let columns = Columns::from(bars.as_slice());
+    let spans = |of: fn(&Answer) -> &Spans| -> Vec<String> {
+        answered.iter().map(|(_, answer)| to_multirange(of(answer).ranges())).collect()
+    };
+    let bars_until = answered.iter().scan(0, |until, (_, answer)| {
+        *until += i32::try_from(answer.validated.bars.len()).unwrap_or(i32::MAX);
+        Some(*until)
+    });
+    let rows = sqlx::query!(
+        r#"select run as "run!", written as "written!"
+           from finish_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                            $21)"#,
         worker,
-        run.provider,
-        adjusted,
-        DISAGREEMENT_TOLERANCE,
+        &answered.iter().map(|(run, _)| run.id).collect::<Vec<_>>(),
+        &answered.iter().map(|(run, _)| run.attempt).collect::<Vec<_>>(),
+        &answered.iter().map(|(_, answer)| answer.adjusted).collect::<Vec<_>>(),
+        &answered.iter().map(|(_, answer)| i32::try_from(answer.requests).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
+        &answered.iter().map(|(_, answer)| quarantined(answer)).collect::<Vec<_>>(),
+        &spans(|answer| &answer.booking.covered),
+        &spans(|answer| &answer.booking.doubted),
+        &spans(|answer| &answer.refused),
+        &bars_until.collect::<Vec<_>>(),
         &columns.ts,
         &columns.open,
         &columns.high,
@@ -248,20 +290,17 @@ pub async fn finish(
         &columns.volume,
         &columns.vwap as &[Option<f64>],
         &columns.trades as &[Option<i32>],
-        quarantined(answer),
-        to_multirange(booking.covered.ranges()),
-        to_multirange(booking.doubted.ranges()),
-        to_multirange(answer.refused.ranges()),
+        DISAGREEMENT_TOLERANCE,
         to_interval(recheck_in),
         to_interval(Duration::from_millis(YOUNG_MILLIS))
     )
-    .fetch_optional(pool)
+    .fetch_all(pool)
     .await?;
-    Ok(written.map(|written| u32::try_from(written).unwrap_or(0)))
+    Ok(rows.into_iter().map(|row| (row.run, u32::try_from(row.written).unwrap_or(0))).collect())
 }
 
 /// JSON has no NaN, so values are kept as the text Rust prints for them.
-fn quarantined(answer: &Answer<'_>) -> Value {
+fn quarantined(answer: &Answer) -> Value {
     let bars = answer.validated.quarantined.iter().map(|(bar, defect)| {
         let values = [bar.open, bar.high, bar.low, bar.close, bar.volume].map(|value| value.to_string());
         json!({ "reason": defect.as_str(), "bar": { "ts": bar.ts.to_string(), "ohlcv": values } })
@@ -270,11 +309,13 @@ fn quarantined(answer: &Answer<'_>) -> Value {
     bars.chain(rows).collect()
 }
 
-/// What becomes of a failed try.
+/// What is to become of a failed try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// None: the run has failed.
+    /// The same request fails the same way.
     Never,
+    /// It does at this provider, whose plan does not hold it.
+    OutOfPlan,
     /// After this time, while attempts are left.
     In(Duration),
     /// After this time, without spending an attempt: a limit turned the request away.
@@ -288,42 +329,62 @@ pub struct Failure<'a> {
     pub code: &'a str,
     /// What happened and what to do.
     pub message: &'a str,
-    /// What becomes of the run.
+    /// Whether it is worth trying again.
     pub retry: Retry,
-    /// Where it is given up, said of `sessions`.
-    pub reason: Reason,
     /// The session time it was to fetch.
     pub sessions: &'a [TimeRange],
+    /// Where the slice may be parted, so that what is wrong with it costs no more than it must.
+    pub split_at: Option<Timestamp>,
 }
 
-/// Ends a try without bars; the run's new status, or `None` where the lease is lost.
+/// What became of a run whose try failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is tried again.
+    Queued,
+    /// The next provider is asked.
+    Moved,
+    /// Two runs of half its slice are.
+    Split,
+    /// It was given up.
+    Failed,
+    /// Another worker has it.
+    Lost,
+}
+
+/// Ends a try without bars.
 ///
 /// # Errors
 /// Where the database fails.
-pub async fn fail(
-    pool: &PgPool,
-    run: &ClaimedRun,
-    worker: &str,
-    failure: &Failure<'_>,
-) -> Result<Option<String>, Error> {
-    let (retry_in, is_throttled) = match failure.retry {
-        Retry::Never => (None, false),
-        Retry::In(delay) => (Some(delay), false),
-        Retry::Throttled(delay) => (Some(delay), true),
+pub async fn fail(pool: &PgPool, run: &ClaimedRun, worker: &str, failure: &Failure<'_>) -> Result<Fate, Error> {
+    let (class, retry_in) = match failure.retry {
+        Retry::Never => ("permanent", None),
+        Retry::OutOfPlan => ("plan", None),
+        Retry::In(delay) => ("transient", Some(delay)),
+        Retry::Throttled(delay) => ("throttled", Some(delay)),
     };
-    let status = sqlx::query_scalar!(
-        "select fail_run($1, $2, $3, $4, $5, $6, $7, $8, $9::text::tstzmultirange)",
+    let reason = if failure.retry == Retry::OutOfPlan { Reason::Outside } else { Reason::Failed };
+    let fate = sqlx::query_scalar!(
+        "select fail_run($1, $2, $3, $4, $5, $6, $7, $8, $9::text::tstzmultirange, $10)",
         run.id,
         run.attempt,
         worker,
         failure.code,
         failure.message,
+        class,
         retry_in.map(to_interval) as Option<PgInterval>,
-        is_throttled,
-        failure.reason.as_str(),
-        to_multirange(failure.sessions)
+        reason.as_str(),
+        to_multirange(failure.sessions),
+        failure.split_at.map(to_utc)
     );
-    Ok(status.fetch_one(pool).await?)
+    match fate.fetch_one(pool).await?.as_deref() {
+        None => Ok(Fate::Lost),
+        Some("queued") => Ok(Fate::Queued),
+        Some("moved") => Ok(Fate::Moved),
+        Some("split") => Ok(Fate::Split),
+        Some("failed") => Ok(Fate::Failed),
+        Some(other) => Err(Error::Corrupt { what: "fate", value: other.to_owned() }),
+    }
 }
 
 /// Gives the run back unharmed; false where the lease is lost.

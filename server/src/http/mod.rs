@@ -47,9 +47,15 @@ pub struct AppState {
     pub leptos: LeptosOptions,
     /// Asked of operators; where `None`, only this machine is one.
     pub operator_token: Option<Arc<ApiKey>>,
+    /// How long ended runs are kept.
+    pub keep_runs: KeepRuns,
     /// Ends event streams when the process is to stop.
     pub shutdown: CancellationToken,
 }
+
+/// How long ended runs are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct KeepRuns(pub Duration);
 
 /// The whole site. Pages served from `allowed_origins` may use it too.
 pub fn router(state: AppState, allowed_origins: &[String]) -> Router {
@@ -66,8 +72,7 @@ pub fn router(state: AppState, allowed_origins: &[String]) -> Router {
         .fallback(leptos_axum::file_and_error_handler::<AppState, _>(shell));
     Router::new()
         .nest("/api/v1", tools())
-        .route("/healthz", get(health))
-        .route("/metrics", get(|State(metrics): State<PrometheusHandle>| async move { metrics.render() }))
+        .merge(vital_signs())
         .route("/docs/errors", get(|| async { include_str!("../../../docs/errors.md") }))
         .merge(page)
         .layer(middleware::from_fn(cache_policy))
@@ -79,6 +84,17 @@ pub fn router(state: AppState, allowed_origins: &[String]) -> Router {
         .with_state(state)
 }
 
+/// What a process without the web role answers: whether it is well.
+pub fn signs_of_life(state: AppState) -> Router {
+    vital_signs().with_state(state)
+}
+
+fn vital_signs() -> Router<AppState> {
+    Router::new()
+        .route("/healthz", get(health))
+        .route("/metrics", get(|State(metrics): State<PrometheusHandle>| async move { metrics.render() }))
+}
+
 fn tools() -> Router<AppState> {
     Router::new()
         .route("/bars", get(bars::read))
@@ -88,6 +104,7 @@ fn tools() -> Router<AppState> {
         .route("/events", get(events::stream))
         .route("/operator/tick", post(operator::tick))
         .route("/operator/series", post(operator::set_series))
+        .route("/operator/queue", post(operator::control_queue))
         .fallback(|| async { StatusCode::NOT_FOUND })
 }
 

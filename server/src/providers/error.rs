@@ -40,10 +40,31 @@ pub struct ProviderError {
 pub const UNTOLD_THROTTLE: Duration = Duration::from_secs(15);
 
 impl ProviderError {
+    /// What was not even asked, since the provider's budget is spent. `subject` begins the message.
+    #[must_use]
+    pub fn busy(provider: &str, subject: &str) -> Self {
+        let message =
+            format!("{subject} was not asked for: {provider} allows no more requests now. Try again in a minute.");
+        let code = Failure::Throttled.code();
+        Self { class: ErrorClass::Transient, code, message, retry_after: None, allowance: None }
+    }
+
     /// How long the provider is to be left alone by everyone, where its limit turned the request away.
     #[must_use]
     pub fn holds_back_for(&self) -> Option<Duration> {
         (self.class == ErrorClass::Throttled).then(|| self.retry_after.unwrap_or(UNTOLD_THROTTLE))
+    }
+
+    /// Whether it speaks of the provider as a whole, and not of what was asked for.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        [Failure::Unreachable, Failure::Timeout, Failure::ServerError].iter().any(|failure| failure.code() == self.code)
+    }
+
+    /// Whether less might have been answered.
+    #[must_use]
+    pub fn asks_for_less(&self) -> bool {
+        [Failure::Timeout, Failure::TooLarge].iter().any(|failure| failure.code() == self.code)
     }
 }
 

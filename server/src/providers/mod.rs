@@ -127,8 +127,10 @@ pub struct Allowance {
     pub allowed: u32,
     /// Requests left in this one.
     pub available: u32,
-    /// When the next window begins.
+    /// When the next window begins, by the provider's clock.
     pub resets_at: Timestamp,
+    /// How long it is until then.
+    pub resets_in: Duration,
 }
 
 /// How often a provider may be asked.

@@ -515,8 +515,9 @@ async fn a_throttled_provider_is_left_alone_as_long_as_it_says() {
             assert_eq!((error.class, error.code), (ErrorClass::Throttled, "provider_throttled"));
             assert_eq!(error.retry_after.map(|wait| wait.as_secs()), want);
             if want == Some(3) {
-                let resets_at = Timestamp(1_710_002_820_000);
-                assert_eq!(error.allowance, Some(Allowance { allowed: 120, available: 0, resets_at }));
+                let (resets_at, resets_in) = (Timestamp(1_710_002_820_000), Duration::from_secs(3));
+                let told = Allowance { allowed: 120, available: 0, resets_at, resets_in };
+                assert_eq!(error.allowance, Some(told));
             }
         }
     }

@@ -14,26 +14,31 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// Tradier's three headers; `None` unless all are there and readable. `X-Ratelimit-Expiry` is in epoch milliseconds.
 pub(super) fn allowance(headers: &HeaderMap) -> Option<Allowance> {
     let count = |name| Some(u32::try_from(number(headers, name)?.max(0)).unwrap_or(u32::MAX));
+    let resets_at = Timestamp(number(headers, "x-ratelimit-expiry")?);
     Some(Allowance {
         allowed: count("x-ratelimit-allowed")?,
         available: count("x-ratelimit-available")?,
-        resets_at: Timestamp(number(headers, "x-ratelimit-expiry")?),
+        resets_at,
+        resets_in: until(resets_at, provider_time(headers)).min(LONGEST_WAIT),
     })
 }
 
 /// How long to wait from `now` on: what `Retry-After` says in seconds or as an HTTP date, else until the window of a
 /// used-up [`Allowance`] ends.
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let until = |at: Timestamp| Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0));
     let wait = match text(headers, RETRY_AFTER.as_str()) {
         Some(value) => match value.parse() {
             Ok(seconds) => Some(Duration::from_secs(seconds)),
-            Err(_) => http_date(value).map(until),
+            Err(_) => http_date(value).map(|at| until(at, now)),
         },
         None => None,
     };
     let exhausted = || allowance(headers).filter(|allowance| allowance.available == 0);
-    wait.or_else(|| exhausted().map(|allowance| until(allowance.resets_at))).map(|wait| wait.min(LONGEST_WAIT))
+    wait.or_else(|| exhausted().map(|allowance| until(allowance.resets_at, now))).map(|wait| wait.min(LONGEST_WAIT))
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0))
 }
 
 /// The provider's own clock, so that ours may be wrong; ours where it does not tell.
@@ -92,7 +97,12 @@ mod tests {
         assert_eq!(wait(&recorded("199")), None);
         assert_eq!(
             allowance(&headers(&recorded("199"))),
-            Some(Allowance { allowed: 200, available: 199, resets_at: Timestamp(1_710_002_820_000) })
+            Some(Allowance {
+                allowed: 200,
+                available: 199,
+                resets_at: Timestamp(1_710_002_820_000),
+                resets_in: Duration::from_secs(3)
+            })
         );
         assert_eq!(allowance(&headers(&recorded("many"))), None);
     }

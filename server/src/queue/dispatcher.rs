@@ -25,15 +25,19 @@ pub struct DispatcherDuty {
     pub queued: Arc<Notify>,
     /// How many runs at once.
     pub workers: u16,
+    /// How long runs in flight may go on when the process is to stop; then they are given back.
+    pub drain: Duration,
 }
 
 impl DispatcherDuty {
-    /// Claims until `shutdown`, then waits for the workers, which give back what they have not finished.
+    /// Claims until `shutdown`, then waits for the workers, which give back what they can't finish in time.
     pub async fn run(self, shutdown: CancellationToken) {
         let hands = Arc::new(Semaphore::new(usize::from(self.workers)));
-        let at_work = TaskTracker::new();
+        let (at_work, stop) = (TaskTracker::new(), CancellationToken::new());
+        // What a process of this machine left behind when it was killed is taken up at once.
+        self.reap().await;
         while !shutdown.is_cancelled() {
-            let claimed = self.claim(&hands, &at_work, &shutdown).await;
+            let claimed = self.claim(&hands, &at_work, &shutdown, &stop).await;
             let sleep = match claimed {
                 Ok(0) => self.sleep_time().await,
                 Ok(_) => continue,
@@ -49,6 +53,10 @@ impl DispatcherDuty {
             }
         }
         at_work.close();
+        tokio::select! {
+            () = at_work.wait() => {}
+            () = tokio::time::sleep(self.drain) => stop.cancel(),
+        }
         at_work.wait().await;
     }
 
@@ -58,6 +66,7 @@ impl DispatcherDuty {
         hands: &Arc<Semaphore>,
         at_work: &TaskTracker,
         shutdown: &CancellationToken,
+        stop: &CancellationToken,
     ) -> Result<usize, crate::error::Error> {
         let first = tokio::select! {
             first = hands.acquire() => first,
@@ -70,9 +79,9 @@ impl DispatcherDuty {
         let claimed = runs.len();
         for run in runs {
             let Ok(hand) = Arc::clone(hands).acquire_owned().await else { break };
-            let (workshop, queued, shutdown) = (Arc::clone(workshop), Arc::clone(&self.queued), shutdown.clone());
+            let (workshop, queued, stop) = (Arc::clone(workshop), Arc::clone(&self.queued), stop.clone());
             at_work.spawn(async move {
-                workshop.work(run, shutdown).await;
+                workshop.work(run, stop).await;
                 drop(hand);
                 // A try that failed is due again after its back-off, which the present sleep knows nothing of.
                 queued.notify_one();

@@ -1,24 +1,30 @@
 //! One run from claim to end: fetch, validate, write, finish, while the lease is kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
-use tidemark_market::coverage::{self, Booking, Reason};
+use tidemark_market::coverage::{self, Booking};
 use tidemark_market::validate::{Validated, validate};
 use tidemark_market::{Bar, Spans, TimeRange, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use super::finisher::{Finished, Finisher};
+use super::leases::{Lease, Leases};
 use super::notifier::Notifier;
-use crate::db;
-use crate::db::queue::{Answer, ClaimedRun, Failure, Retry};
-use crate::error::Error;
+use crate::db::queue::{Answer, ClaimedRun, Failure, Fate, Retry};
+use crate::error::{Error, Refusal};
 use crate::providers::{Allowance, ErrorClass, FetchRequest, Fetched, Provider, ProviderError};
 use crate::registry::Registry;
+use crate::sizes::SizeBook;
+use crate::{crash, db};
 
 /// The longest a retry waits.
 const LONGEST_RETRY: Duration = Duration::from_secs(300);
+/// How many first retries a provider that is down is left alone for, to begin with.
+const FIRST_PAUSE: u32 = 5;
+/// How long to wait before a database that is away is handed a run's bars again.
+const STORE_AGAIN: Duration = Duration::from_millis(500);
 
 /// What workers share.
 pub struct Workshop {
@@ -34,6 +40,12 @@ pub struct Workshop {
     pub lease: Duration,
     /// How long the first retry waits.
     pub first_retry: Duration,
+    /// Where leases are kept.
+    pub leases: Leases,
+    /// Where answers are handed in.
+    pub finisher: Finisher,
+    /// How long slices may be.
+    pub sizes: Arc<SizeBook>,
 }
 
 /// How a fetch ended.
@@ -44,18 +56,25 @@ enum Outcome {
 }
 
 impl Workshop {
-    /// Works on `run` until it has ended, is given back, or belongs to another.
-    pub async fn work(&self, run: ClaimedRun, shutdown: CancellationToken) {
+    /// Works on `run` until it has ended, is given back, or belongs to another. It is given back on `stop`.
+    pub async fn work(&self, run: ClaimedRun, stop: CancellationToken) {
+        crash::point("after_claim");
+        let lease = self.leases.keep(&run);
         self.notifier.changed(&run.series);
         let result = match self.registry.named(&run.provider).cloned() {
-            Some(provider) => self.fetch_and_finish(&run, provider, shutdown).await,
+            Some(provider) => self.fetch_and_finish(&run, &*provider, &lease, stop).await,
             None => self.fail(&run, &provider_is_gone(&run.provider)).await,
         };
         match result {
             Ok(true) => self.notifier.changed(&run.series),
             Ok(false) => {
                 metrics::counter!("tidemark_leases_lost_total").increment(1);
-                tracing::warn!(run = run.id, attempt = run.attempt, "the lease was lost; another worker has the slice");
+                tracing::warn!(
+                    run = run.id,
+                    attempt = run.attempt,
+                    "the run was taken away; what it brought was dropped"
+                );
+                self.notifier.changed(&run.series);
             }
             Err(error) => {
                 tracing::error!(run = run.id, %error, "the end of a run could not be booked; its lease will run out");
@@ -63,75 +82,81 @@ impl Workshop {
         }
     }
 
-    /// Ends a run whose bars the database would not take, where it can be told so; a database that is away is waited for.
-    async fn refused_by_store(&self, run: &ClaimedRun, error: Error) -> Result<bool, Error> {
-        let Some(refusal) = Refusal::of(&error) else { return Err(error) };
-        let class = if refusal == Refusal::Conflict { ErrorClass::Transient } else { ErrorClass::Permanent };
-        let message = format!("The bars could not be stored: {error}. The server's log has more.");
-        let failure = ProviderError { class, code: "storage_refused", message, retry_after: None, allowance: None };
-        self.fail(run, &failure).await
-    }
-
     /// False where the lease was lost.
     async fn fetch_and_finish(
         &self,
         run: &ClaimedRun,
-        provider: Arc<dyn Provider>,
-        shutdown: CancellationToken,
+        provider: &dyn Provider,
+        lease: &Lease,
+        stop: CancellationToken,
     ) -> Result<bool, Error> {
         let started = Instant::now();
-        let outcome = self.fetch(run, &*provider, &shutdown).await;
-        metrics::histogram!("tidemark_fetch_seconds", "provider" => run.provider.clone())
-            .record(started.elapsed().as_secs_f64());
+        let outcome = fetch(run, provider, lease, &stop).await;
+        let took = started.elapsed();
+        metrics::histogram!("tidemark_fetch_seconds", "provider" => run.provider.clone()).record(took.as_secs_f64());
         match outcome {
-            Outcome::Fetched(Ok(fetched)) => match self.finish(run, &*provider, fetched).await {
-                Err(error) => self.refused_by_store(run, error).await,
-                ended => ended,
-            },
+            Outcome::Fetched(Ok(fetched)) => self.finish(run, provider, fetched, took, lease).await,
             Outcome::Fetched(Err(error)) => self.fail(run, &error).await,
             Outcome::LeaseLost => Ok(false),
             Outcome::Stopped => db::queue::release(&self.pool, run, &self.worker).await,
         }
     }
 
-    /// Fetches, and ends as soon as the lease is lost or the process is to stop.
-    async fn fetch(&self, run: &ClaimedRun, provider: &dyn Provider, shutdown: &CancellationToken) -> Outcome {
-        let request = FetchRequest {
-            symbol: run.series.symbol.clone(),
-            timeframe: run.series.timeframe,
-            calendar: run.calendar,
-            slice: run.slice,
-        };
-        let percent = AtomicU8::new(0);
-        let on_progress = |now: u8| percent.store(now.min(99), Ordering::Relaxed);
-        tokio::select! {
-            fetched = provider.fetch(&request, &on_progress) => Outcome::Fetched(fetched),
-            () = self.keep_lease(run, &percent) => Outcome::LeaseLost,
-            () = shutdown.cancelled() => Outcome::Stopped,
-        }
-    }
-
-    /// Returns only when the lease is lost. A database that is away for a while is no loss yet: whether the run is still
-    /// ours is decided by the statement that ends it.
-    async fn keep_lease(&self, run: &ClaimedRun, percent: &AtomicU8) {
-        let mut told = 0;
-        loop {
-            tokio::time::sleep(self.lease / 3).await;
-            let now = percent.load(Ordering::Relaxed);
-            match db::queue::renew(&self.pool, run, &self.worker, self.lease, now).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => tracing::warn!(run = run.id, %error, "a lease could not be renewed; trying again"),
-            }
-            if now != told {
-                told = now;
-                self.notifier.changed(&run.series);
-            }
-        }
-    }
-
-    async fn finish(&self, run: &ClaimedRun, provider: &dyn Provider, fetched: Fetched) -> Result<bool, Error> {
+    async fn finish(
+        &self,
+        run: &ClaimedRun,
+        provider: &dyn Provider,
+        fetched: Fetched,
+        took: Duration,
+        lease: &Lease,
+    ) -> Result<bool, Error> {
         self.book_allowance(run, fetched.allowance.as_ref(), None).await;
+        self.sizes.learn(provider, run, &fetched, took).await;
+        let (answer, gone) = self.answer_of(run, provider, fetched);
+        let answer = Arc::new(answer);
+        let stored = tokio::select! {
+            stored = self.store(run, &answer) => stored,
+            () = lease.lost() => return Ok(false),
+        };
+        let written = match stored {
+            Ok(written) => written,
+            Err(error) => return self.refused_by_store(run, &error).await,
+        };
+        let Some(written) = written else { return Ok(false) };
+        self.count_doubts(run, &answer.booking);
+        self.count_end(run, "success");
+        metrics::counter!("tidemark_bars_written_total", "provider" => run.provider.clone()).increment(written.into());
+        tracing::debug!(run = run.id, slice = %run.slice, written, "slice fetched");
+        if let Err(error) = self.book_outside(run, &gone).await {
+            tracing::warn!(run = run.id, %error, "what the provider no longer keeps could not be booked");
+        }
+        Ok(true)
+    }
+
+    /// Hands the bars to the database, and again for as long as it is away: they were fetched, and need not be fetched
+    /// twice. Whether the run is still ours is decided by the statement that ends it.
+    async fn store(&self, run: &ClaimedRun, answer: &Arc<Answer>) -> Finished {
+        loop {
+            match self.finisher.finish(run, Arc::clone(answer)).await {
+                Err(error) if error.refusal() != Some(Refusal::Rule) => {
+                    tracing::warn!(run = run.id, %error, "the bars could not be stored; trying again");
+                    tokio::time::sleep(STORE_AGAIN).await;
+                }
+                stored => return stored,
+            }
+        }
+    }
+
+    /// Ends a run whose bars break a rule of the database.
+    async fn refused_by_store(&self, run: &ClaimedRun, error: &Error) -> Result<bool, Error> {
+        let message = format!("The bars could not be stored: {error}. The server's log has more.");
+        let class = ErrorClass::Permanent;
+        self.fail(run, &ProviderError { class, code: STORAGE_REFUSED, message, retry_after: None, allowance: None })
+            .await
+    }
+
+    /// What is to be written and booked, and the time that the provider no longer reaches.
+    fn answer_of(&self, run: &ClaimedRun, provider: &dyn Provider, fetched: Fetched) -> (Answer, Spans) {
         let sessions = sessions_in(run);
         let session_time: Spans = sessions.iter().copied().collect();
         let validated = self.sort_out(run, fetched.bars, &session_time);
@@ -150,23 +175,8 @@ impl Workshop {
         booking.doubt(&refused);
         let reach = provider.reach(run.calendar, run.series.timeframe, fetched.answered_at);
         let gone = reach.map_or_else(Spans::empty, |reach| booking.take_before(reach));
-        let answer = Answer {
-            adjusted: fetched.adjusted,
-            validated: &validated,
-            unreadable: &fetched.unreadable_rows,
-            booking: &booking,
-            refused: &refused,
-        };
-        let written = db::queue::finish(&self.pool, run, &self.worker, &answer, self.first_retry).await?;
-        if let Some(written) = written {
-            self.count_doubts(run, &booking);
-            self.book_outside(run, &gone).await?;
-            self.count_end(run, "success");
-            metrics::counter!("tidemark_bars_written_total", "provider" => run.provider.clone())
-                .increment(written.into());
-            tracing::debug!(run = run.id, slice = %run.slice, written, "slice fetched");
-        }
-        Ok(written.is_some())
+        let (adjusted, requests, unreadable) = (fetched.adjusted, fetched.requests, fetched.unreadable_rows);
+        (Answer { adjusted, requests, validated, unreadable, booking, refused }, gone)
     }
 
     /// What was within the provider's reach when it was asked for, and no longer when it answered.
@@ -202,22 +212,41 @@ impl Workshop {
         if let Retry::Throttled(delay) = retry {
             self.book_allowance(run, error.allowance.as_ref(), Some(delay)).await;
         }
-        let reason = if error.class == ErrorClass::Plan { Reason::Outside } else { Reason::Failed };
-        let failure = Failure { code: error.code, message: &error.message, retry, reason, sessions: &sessions_in(run) };
-        let status = db::queue::fail(&self.pool, run, &self.worker, &failure).await?;
-        if status.as_deref() == Some("failed") {
-            self.count_end(run, "failed");
-            tracing::warn!(run = run.id, slice = %run.slice, code = error.code, %error, "a slice was given up");
-        } else {
-            tracing::info!(run = run.id, code = error.code, %error, ?retry, "a try failed");
+        let (sessions, split_at) = (sessions_in(run), split_at(run, error.code));
+        let failure = Failure { code: error.code, message: &error.message, retry, sessions: &sessions, split_at };
+        let fate = db::queue::fail(&self.pool, run, &self.worker, &failure).await?;
+        match fate {
+            Fate::Failed => {
+                self.count_end(run, "failed");
+                tracing::warn!(run = run.id, slice = %run.slice, code = error.code, %error, "a slice was given up");
+            }
+            fate => tracing::info!(run = run.id, code = error.code, %error, ?retry, ?fate, "a try failed"),
         }
-        Ok(status.is_some())
+        if let Some(provider) = self.registry.named(&run.provider).filter(|_| error.asks_for_less()) {
+            self.sizes.shorten(&**provider, run).await;
+        }
+        if error.is_outage() {
+            self.book_outage(run).await;
+        }
+        Ok(fate != Fate::Lost)
+    }
+
+    async fn book_outage(&self, run: &ClaimedRun) {
+        let provider = &run.provider;
+        match db::budgets::book_failure(&self.pool, provider, self.first_retry * FIRST_PAUSE).await {
+            Ok(true) => {
+                metrics::counter!("tidemark_provider_outages_total", "provider" => provider.clone()).increment(1);
+                tracing::warn!(provider, "the provider fails again and again; it is left alone for a while");
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!(provider, %error, "a provider's failure could not be booked"),
+        }
     }
 
     async fn book_allowance(&self, run: &ClaimedRun, allowance: Option<&Allowance>, hold_back_for: Option<Duration>) {
         let booked = match (hold_back_for, allowance) {
             (Some(delay), _) => db::budgets::hold_back(&self.pool, &run.provider, allowance, delay).await,
-            (None, Some(_)) => db::budgets::book(&self.pool, &run.provider, allowance, None, "").await,
+            (None, Some(allowance)) => db::budgets::book(&self.pool, &run.provider, allowance).await,
             (None, None) => return,
         };
         if let Err(error) = booked {
@@ -230,12 +259,29 @@ impl Workshop {
     }
 }
 
+/// Fetches, and ends as soon as the lease is lost or the process is to stop.
+async fn fetch(run: &ClaimedRun, provider: &dyn Provider, lease: &Lease, stop: &CancellationToken) -> Outcome {
+    let request = FetchRequest {
+        symbol: run.series.symbol.clone(),
+        timeframe: run.series.timeframe,
+        calendar: run.calendar,
+        slice: run.slice,
+    };
+    let on_progress = |percent: u8| lease.progress(percent);
+    tokio::select! {
+        fetched = provider.fetch(&request, &on_progress) => Outcome::Fetched(fetched),
+        () = lease.lost() => Outcome::LeaseLost,
+        () = stop.cancelled() => Outcome::Stopped,
+    }
+}
+
 /// The one place that decides which error is tried again, and when. `jitter` in 0..1 spreads retries over half their wait.
 fn retry_of(error: &ProviderError, attempt: i16, first: Duration, jitter: f64) -> Retry {
     let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(0).min(16);
     let backoff = first.saturating_mul(1 << doublings).min(LONGEST_RETRY).mul_f64(0.75 + jitter / 2.0);
     match error.holds_back_for() {
         Some(delay) => Retry::Throttled(delay),
+        None if error.class == ErrorClass::Plan => Retry::OutOfPlan,
         None if error.class == ErrorClass::Transient => Retry::In(error.retry_after.unwrap_or(backoff)),
         None => Retry::Never,
     }
@@ -247,27 +293,28 @@ fn jitter(run: i64, attempt: i16) -> f64 {
     f64::from(u32::try_from(mixed >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
-/// Why the database did not take what a run brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    /// Another transaction was in the way; trying again helps.
-    Conflict,
-    /// It breaks a rule of the tables; the same bars break it again.
-    Rule,
-}
+/// The code of a run whose bars break a rule of the database.
+const STORAGE_REFUSED: &str = "storage_refused";
 
-impl Refusal {
-    /// `None` where the database did not answer.
-    fn of(error: &Error) -> Option<Self> {
-        let Error::Database(sqlx::Error::Database(error)) = error else { return None };
-        match error.code()?.get(..2)? {
-            // Serialization failure and deadlock.
-            "40" => Some(Self::Conflict),
-            // Constraint violations and bad values.
-            "22" | "23" => Some(Self::Rule),
-            _ => None,
-        }
+/// Where the run's slice may be parted in two halves of session time, if its failure may be the fault of a part of it.
+fn split_at(run: &ClaimedRun, code: &str) -> Option<Timestamp> {
+    let may_be_a_part = matches!(
+        code,
+        "provider_malformed" | "provider_too_large" | "provider_timeout" | "provider_server_error" | STORAGE_REFUSED
+    );
+    if !may_be_a_part {
+        return None;
     }
+    let sessions = sessions_in(run);
+    let mut left = sessions.iter().map(|span| span.millis()).sum::<i64>() / 2;
+    let middle = sessions.iter().find_map(|span| {
+        let here = (left < span.millis()).then(|| span.start.plus(left));
+        left -= span.millis();
+        here
+    });
+    middle
+        .map(|middle| run.calendar.bar_start(run.series.timeframe, middle))
+        .filter(|at| run.slice.start < *at && *at < run.slice.end)
 }
 
 /// The time of bars that came and fail, and of which no good one came.
@@ -313,7 +360,7 @@ mod tests {
     fn each_class_of_error_has_its_way_of_retrying() {
         let first = Duration::from_secs(1);
         assert_eq!(retry_of(&error(ErrorClass::Permanent, None), 1, first, 0.5), Retry::Never);
-        assert_eq!(retry_of(&error(ErrorClass::Plan, None), 1, first, 0.5), Retry::Never);
+        assert_eq!(retry_of(&error(ErrorClass::Plan, None), 1, first, 0.5), Retry::OutOfPlan);
         assert_eq!(retry_of(&error(ErrorClass::Transient, None), 1, first, 0.5), Retry::In(first));
         assert_eq!(retry_of(&error(ErrorClass::Transient, None), 3, first, 0.5), Retry::In(first * 4));
         assert_eq!(retry_of(&error(ErrorClass::Transient, None), 99, first, 0.5), Retry::In(LONGEST_RETRY));

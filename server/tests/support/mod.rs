@@ -55,6 +55,8 @@ pub fn config(provider_url: &str) -> ServeConfig {
         "20",
         "--provider-timeout-seconds",
         "5",
+        "--drain-seconds",
+        "0",
     ];
     Cli::parse_from(arguments).serve
 }

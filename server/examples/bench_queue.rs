@@ -1,0 +1,288 @@
+//! Drains no-op runs through the real queue, and prints a JSON line for each way: how many a second, and how long one waits
+//! from being asked for to being fetched. `make bench-queue` runs it beside other queues on the same Postgres.
+//!
+//! A no-op run fetches a minute of a weekend: nothing is written but its end and the coverage that it tells.
+//!
+//! `bench_queue drain` (the default) or `bench_queue flat`: what a claim costs as ended runs pile up.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement fails by panicking, and prints")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use serde_json::json;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tidemark_app::backend::SeriesKey;
+use tidemark_market::coverage::Booking;
+use tidemark_market::layer::Bounds;
+use tidemark_market::slicing::PlannedSlice;
+use tidemark_market::time::MINUTE;
+use tidemark_market::{Layer, Spans, Symbol, TimeRange, Timeframe, Timestamp};
+use tidemark_server::db;
+use tidemark_server::db::queue::{self, Answer, Wish};
+use tidemark_server::events::EventHub;
+use tidemark_server::providers::{FetchRequest, Fetched, Limit, Listing, Provider, ProviderError};
+use tidemark_server::queue::dispatcher::DispatcherDuty;
+use tidemark_server::queue::finisher::finisher;
+use tidemark_server::queue::leases::{LeaseDuty, Leases};
+use tidemark_server::queue::listener::ListenerDuty;
+use tidemark_server::queue::notifier::notifier;
+use tidemark_server::queue::worker::Workshop;
+use tidemark_server::registry::Registry;
+use tidemark_server::sizes::SizeBook;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+const RUNS: i64 = 20_000;
+const SERIES: i64 = 20;
+const SATURDAY: Timestamp = Timestamp(1_710_547_200_000);
+const LEASE: Duration = Duration::from_secs(30);
+const AT_ONCE: u16 = 1_000;
+
+#[tokio::main]
+async fn main() {
+    let url = std::env::var("DATABASE_URL").unwrap();
+    match std::env::args().nth(1).as_deref() {
+        None | Some("drain") => {
+            println!("{}", drain_in_batches(&scratch(&url).await).await);
+            println!("{}", drain_one_by_one(&scratch(&url).await).await);
+        }
+        Some("flat") => claim_beside_ended_runs(&scratch(&url).await).await,
+        Some(other) => panic!("{other:?} is neither drain nor flat"),
+    }
+}
+
+/// A fresh database beside the one of `url`.
+async fn scratch(url: &str) -> PgPool {
+    let admin = PgPool::connect(url).await.unwrap();
+    sqlx::query("drop database if exists tidemark_bench with (force)").execute(&admin).await.unwrap();
+    sqlx::query("create database tidemark_bench").execute(&admin).await.unwrap();
+    let options = (*admin.connect_options()).clone().database("tidemark_bench");
+    let pool = PgPoolOptions::new().max_connections(16).connect_with(options).await.unwrap();
+    db::MIGRATIONS.run(&pool).await.unwrap();
+    for number in 0..SERIES {
+        let listing = Listing { symbol: symbol(number), name: None, currency: None };
+        db::instruments::add(&pool, &listing).await.unwrap();
+    }
+    pool
+}
+
+fn symbol(number: i64) -> Symbol {
+    format!("S{number}").parse().unwrap()
+}
+
+fn series(number: i64) -> SeriesKey {
+    SeriesKey { symbol: symbol(number), timeframe: Timeframe::M1 }
+}
+
+fn minute(number: i64) -> TimeRange {
+    TimeRange { start: SATURDAY.plus(number * MINUTE), end: SATURDAY.plus((number + 1) * MINUTE) }
+}
+
+/// Asks for minutes of a series in one statement.
+async fn enqueue(pool: &PgPool, of: i64, minutes: impl Iterator<Item = i64>) {
+    let slice = |number| {
+        let range = minute(number);
+        let slice = PlannedSlice { layer: Layer::Intraday, range, sessions: vec![range], priority: 10 };
+        (slice, vec!["noop".to_owned()])
+    };
+    let slices: Vec<_> = minutes.map(slice).collect();
+    let bounds = Bounds { settled_through: SATURDAY, intraday_from: SATURDAY };
+    let window = TimeRange { start: SATURDAY, end: SATURDAY.plus(100_000 * MINUTE) };
+    let wish = Wish { window, schedule: None, retry: false, bounds, job_types: vec![Layer::Intraday] };
+    let made = queue::ensure_coverage(pool, &series(of), &wish, &slices).await.unwrap();
+    assert_eq!(made.created as usize, slices.len());
+}
+
+/// All runs; how many were made a second.
+async fn enqueue_all(pool: &PgPool) -> f64 {
+    let started = Instant::now();
+    for of in 0..SERIES {
+        enqueue(pool, of, 0..RUNS / SERIES).await;
+    }
+    let rate = per_second(RUNS, started);
+    sqlx::query("vacuum analyze job_runs_live").execute(pool).await.unwrap();
+    rate
+}
+
+fn per_second(count: i64, started: Instant) -> f64 {
+    i32::try_from(count).map_or(f64::NAN, f64::from) / started.elapsed().as_secs_f64()
+}
+
+/// Answers at once, without bars, and says when it was asked.
+struct NoOp(Arc<AtomicI64>, Instant);
+
+#[async_trait]
+impl Provider for NoOp {
+    fn name(&self) -> &str {
+        "noop"
+    }
+
+    fn is_synthetic(&self) -> bool {
+        true
+    }
+
+    fn supports(&self, _symbol: &Symbol, _timeframe: Timeframe) -> bool {
+        true
+    }
+
+    fn page(&self, _symbol: &Symbol, _timeframe: Timeframe) -> i64 {
+        MINUTE
+    }
+
+    fn limit(&self) -> Limit {
+        Limit::NONE
+    }
+
+    async fn fetch(
+        &self,
+        request: &FetchRequest,
+        _progress: &(dyn Fn(u8) + Send + Sync),
+    ) -> Result<Fetched, ProviderError> {
+        self.0.store(i64::try_from(self.1.elapsed().as_micros()).unwrap(), Ordering::Release);
+        Ok(Fetched {
+            bars: Vec::new(),
+            adjusted: false,
+            answered_at: request.slice.end,
+            allowance: None,
+            requests: 1,
+            unreadable_rows: Vec::new(),
+        })
+    }
+
+    async fn knows(&self, _symbol: &Symbol) -> Result<Option<Listing>, ProviderError> {
+        Ok(None)
+    }
+}
+
+/// Every duty of a worker process, as the server starts them.
+async fn drain_in_batches(pool: &PgPool) -> serde_json::Value {
+    let enqueued = enqueue_all(pool).await;
+    let (asked, zero) = (Arc::new(AtomicI64::new(0)), Instant::now());
+    let registry = Registry::new(Some(Arc::new(NoOp(Arc::clone(&asked), zero))), None);
+    let (stop, worker) = (CancellationToken::new(), "bench".to_owned());
+    let (notifier, telling) = notifier(pool.clone());
+    let (leases, queued, controlled) = (Leases::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (finisher, finishing) = finisher(pool, &worker, Duration::from_secs(1));
+    let workshop = Arc::new(Workshop {
+        pool: pool.clone(),
+        registry,
+        notifier: notifier.clone(),
+        worker: worker.clone(),
+        lease: LEASE,
+        first_retry: Duration::from_secs(1),
+        leases: leases.clone(),
+        finisher,
+        sizes: Arc::new(SizeBook::new(pool.clone())),
+    });
+    let hub = EventHub::new(pool.clone());
+    let listener =
+        ListenerDuty { pool: pool.clone(), queued: Arc::clone(&queued), controlled: Arc::clone(&controlled), hub };
+    let keeper = LeaseDuty { pool: pool.clone(), leases, worker, lease: LEASE, notifier, controlled };
+    let dispatcher = DispatcherDuty { workshop, queued, workers: AT_ONCE, drain: Duration::ZERO };
+
+    let started = Instant::now();
+    tokio::spawn(telling.run(stop.clone()));
+    tokio::spawn(listener.run(stop.clone()));
+    tokio::spawn(keeper.run(stop.clone()));
+    for duty in finishing {
+        tokio::spawn(duty.run(stop.clone()));
+    }
+    let dispatching = tokio::spawn(dispatcher.run(stop.clone()));
+    while live(pool).await > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let drained = per_second(RUNS, started);
+    assert_eq!(succeeded(pool).await, RUNS);
+
+    let mut waits = Vec::new();
+    for number in 0..200 {
+        tokio::time::sleep(Duration::from_millis(5 + u64::try_from(number * 7 % 16).unwrap())).await;
+        asked.store(0, Ordering::Release);
+        let before = i64::try_from(zero.elapsed().as_micros()).unwrap();
+        enqueue(pool, 0, std::iter::once(RUNS + number)).await;
+        while asked.load(Ordering::Acquire) == 0 {
+            tokio::task::yield_now().await;
+        }
+        waits.push(asked.load(Ordering::Acquire) - before);
+    }
+    stop.cancel();
+    dispatching.await.unwrap();
+    waits.sort_unstable();
+    let millis = |rank: usize| f64::from(i32::try_from(waits[rank]).unwrap()) / 1_000.0;
+    json!({
+        "system": "tidemark batch", "drained_per_s": drained, "enqueue_per_s": enqueued,
+        "pickup_p50_ms": millis(100), "pickup_p99_ms": millis(197),
+    })
+}
+
+/// Claims one and ends one, each in a statement and commit of its own, eight at a time.
+async fn drain_one_by_one(pool: &PgPool) -> serde_json::Value {
+    let enqueued = enqueue_all(pool).await;
+    let started = Instant::now();
+    let hands = (0..8).map(|hand| {
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            let worker = format!("w{hand}");
+            while let Some(run) = queue::claim(&pool, &worker, LEASE, 1).await.unwrap().pop() {
+                let booking = Booking { covered: vec![run.slice].into(), doubted: Spans::empty() };
+                let answer = Answer { requests: 1, booking, ..Answer::default() };
+                queue::finish(&pool, &worker, &[(&run, &answer)], LEASE).await.unwrap();
+            }
+        })
+    });
+    futures::future::try_join_all(hands.collect::<Vec<_>>()).await.unwrap();
+    let drained = per_second(RUNS, started);
+    assert_eq!(succeeded(pool).await, RUNS);
+    json!({ "system": "tidemark single", "drained_per_s": drained, "enqueue_per_s": enqueued })
+}
+
+/// What a claim of one run costs with ever more ended runs beside it.
+async fn claim_beside_ended_runs(pool: &PgPool) {
+    for of in 0..SERIES {
+        enqueue(pool, of, 0..500).await;
+    }
+    let mut ended = 0;
+    for wanted in [1_000, 10_000, 100_000, 1_000_000, 5_000_000] {
+        pile_up(pool, wanted - ended).await;
+        ended = wanted;
+        let mut waits = Vec::new();
+        for _ in 0..1_000 {
+            let started = Instant::now();
+            assert_eq!(queue::claim(pool, "flat", LEASE, 1).await.unwrap().len(), 1);
+            waits.push(started.elapsed());
+        }
+        waits.sort_unstable();
+        println!(
+            "{}",
+            json!({ "ended": ended, "claim_p50_us": waits[500].as_micros(), "claim_p99_us": waits[989].as_micros() })
+        );
+    }
+}
+
+/// Ended runs over the days of two weeks.
+async fn pile_up(pool: &PgPool, count: i64) {
+    sqlx::query(
+        "insert into job_runs_ended (definition_id, series_id, layer, slice, status, priority, hydration, provider,
+                                     finished_at)
+         select 1, 1 + n % 20, 'intraday', tstzrange(now(), now() + interval '1 minute'), 'success', 10, n, 'noop',
+                now() + (n % 14) * interval '1 day'
+         from generate_series(1, $1) as n",
+    )
+    .bind(count)
+    .execute(pool)
+    .await
+    .unwrap();
+    sqlx::query("vacuum analyze job_runs_ended").execute(pool).await.unwrap();
+}
+
+async fn live(pool: &PgPool) -> i64 {
+    sqlx::query_scalar("select count(*) from job_runs_live").fetch_one(pool).await.unwrap()
+}
+
+async fn succeeded(pool: &PgPool) -> i64 {
+    sqlx::query_scalar("select count(*) from job_runs where status = 'success'").fetch_one(pool).await.unwrap()
+}
