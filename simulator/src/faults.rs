@@ -16,8 +16,12 @@ pub enum FaultKind {
     RateLimit,
     /// Status 500.
     ServerError,
+    /// Status 500 with 20,000 characters of text.
+    LongError,
     /// Status 200 with the full length announced and half of the body sent, then the connection is closed.
     TruncatedBody,
+    /// The same, but the connection is reset.
+    ResetBody,
     /// The connection is reset before any byte of the answer.
     Reset,
     /// No answer, until the client gives up or the simulator stops.

@@ -26,6 +26,7 @@ use crate::{binance, coinbase, kraken, lock, polygon, stopped, tradier};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 const HUGE_CHUNKS: usize = 4_096;
+const LONG_ERROR_CHARS: usize = 20_000;
 
 /// Who is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -328,7 +329,12 @@ where
         | FaultKind::FalseValues
         | FaultKind::StartsLater
         | FaultKind::EndsEarlier => compute(shared, answer, rows).await,
-        FaultKind::TruncatedBody => truncate(compute(shared, answer, rows).await).await,
+        FaultKind::LongError => {
+            let text = "Something went wrong. ".chars().cycle().take(LONG_ERROR_CHARS).collect::<String>();
+            (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
+        }
+        FaultKind::TruncatedBody => truncate(compute(shared, answer, rows).await, None).await,
+        FaultKind::ResetBody => truncate(compute(shared, answer, rows).await, Some(incoming.connection.clone())).await,
         FaultKind::WrongShape => match provider {
             Provider::Polygon => polygon::wrong_shape(),
             Provider::Tradier => tradier::wrong_shape(),
@@ -362,15 +368,18 @@ where
     }
 }
 
-/// Announces the whole body, sends half of it, and breaks off.
-async fn truncate(response: Response) -> Response {
+/// Announces the whole body, sends half of it, and breaks off; resets the connection where it is given.
+async fn truncate(response: Response, connection: Option<Connection>) -> Response {
     let (mut parts, body) = response.into_parts();
     let Ok(bytes) = to_bytes(body, usize::MAX).await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     let half = bytes.slice(..bytes.len() / 2);
-    let broken = async {
+    let broken = async move {
         // What was written before is sent while this waits; an error at once would take it back.
         tokio::task::yield_now().await;
+        if let Some(connection) = connection {
+            connection.reset();
+        }
         Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))
     };
     let halves = stream::once(async { Ok(half) }).chain(stream::once(broken));

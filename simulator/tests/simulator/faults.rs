@@ -50,6 +50,23 @@ async fn a_truncated_body_breaks_off() {
 }
 
 #[tokio::test]
+async fn a_body_may_end_in_a_reset() {
+    let simulator = with(FaultKind::ResetBody).await;
+    let mut stream = TcpStream::connect(simulator.url().trim_start_matches("http://")).await.unwrap();
+    let request = format!("GET {POLYGON} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer key\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let error = stream.read_to_end(&mut Vec::new()).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn an_error_may_be_long() {
+    let response = get(&with(FaultKind::LongError).await, TRADIER).await;
+    assert_eq!(response.status(), 500);
+    assert_eq!(response.text().await.unwrap().len(), 20_000);
+}
+
+#[tokio::test]
 async fn a_reset_leaves_no_answer() {
     let simulator = with(FaultKind::Reset).await;
     for path in [POLYGON, TRADIER] {
