@@ -24,34 +24,32 @@ pub fn url_of(pool: &PgPool) -> String {
 
 /// How to start a process.
 pub struct Launch {
-    command: Command,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     ready: String,
 }
 
 impl Launch {
     /// `tidemark serve` on a free port, with the settings of [`config`](super::config).
     pub fn serve(database_url: &str, provider_url: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
-        command.arg("serve").args(["--database-url", database_url, "--addr", "127.0.0.1:0"]);
-        command.args(provider_arguments(provider_url));
-        for variable in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
-            if variable.starts_with("TIDEMARK_") || variable.starts_with("LEPTOS_") || variable == "DATABASE_URL" {
-                command.env_remove(variable);
-            }
-        }
-        command.env("RUST_LOG", "info,sqlx=warn");
-        Self { command, ready: ADDRESS.to_owned() }
+        let mut arguments =
+            ["serve", "--database-url", database_url, "--addr", "127.0.0.1:0"].map(str::to_owned).to_vec();
+        arguments.extend(provider_arguments(provider_url));
+        Self { arguments, variables: Vec::new(), ready: ADDRESS.to_owned() }
     }
 
-    /// More arguments; a later one of the same name counts.
-    pub fn arguments(mut self, arguments: &[&str]) -> Self {
-        self.command.args(arguments);
+    /// An option with its value, such as `--lease-seconds`, in place of the one it has, if it has one.
+    pub fn option(mut self, name: &str, value: &str) -> Self {
+        match self.arguments.iter().position(|argument| argument == name) {
+            Some(position) => value.clone_into(&mut self.arguments[position + 1]),
+            None => self.arguments.extend([name.to_owned(), value.to_owned()]),
+        }
         self
     }
 
     /// A variable of its environment.
     pub fn variable(mut self, name: &str, value: &str) -> Self {
-        self.command.env(name, value);
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -62,22 +60,30 @@ impl Launch {
     }
 
     /// Starts it and waits until it is ready.
-    pub async fn start(self) -> Process {
-        let ready = self.ready.clone();
+    pub async fn start(&self) -> Process {
         let mut process = self.begin();
-        process.says(&ready).await;
+        process.says(&self.ready).await;
         process.url = process.told_url().unwrap_or_default();
         process
     }
 
     /// Starts it and waits for nothing.
-    pub fn begin(mut self) -> Process {
+    pub fn begin(&self) -> Process {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("tidemark-test-{}-{number}.log", std::process::id()));
         let log = File::create(&path).unwrap();
-        self.command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let child = self.command.spawn().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidemark"));
+        for (variable, _) in std::env::vars_os() {
+            let name = variable.to_string_lossy();
+            if name.starts_with("TIDEMARK_") || name.starts_with("LEPTOS_SITE") || name == "DATABASE_URL" {
+                command.env_remove(variable);
+            }
+        }
+        command.args(&self.arguments).env("RUST_LOG", "info,sqlx=warn").env("NO_COLOR", "1");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = command.spawn().unwrap();
         Process { url: String::new(), child, log: path, number }
     }
 }
@@ -103,15 +109,13 @@ impl Process {
     }
 
     /// Waits until it has said `words`; fails where it ends before.
-    pub async fn says(&mut self, words: &str) {
-        loop {
-            let ended = self.child.try_wait().unwrap();
-            if self.said().contains(words) {
-                return;
-            }
-            assert!(ended.is_none(), "process {} ended ({ended:?}) and never said {words:?}", self.number);
-            eventually(|| async { self.said().contains(words).then_some(()) }).await;
-        }
+    pub async fn says(&self, words: &str) {
+        let has_ended = eventually(|| async {
+            let has_ended = is_gone(self.id());
+            (has_ended || self.said().contains(words)).then_some(has_ended)
+        });
+        let has_ended = has_ended.await;
+        assert!(!has_ended || self.said().contains(words), "process {} ended and never said {words:?}", self.number);
     }
 
     /// Whether it has not ended yet.
