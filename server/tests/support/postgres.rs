@@ -45,8 +45,11 @@ impl OwnPostgres {
     /// Stops it at once (SIGQUIT): nothing is written that is not, and the next start recovers.
     pub async fn stop_immediately(&mut self) {
         let id = self.postmaster().expect("it runs");
+        let running = std::fs::read(self.pid_file()).unwrap();
         signal(id, "QUIT");
         eventually(|| async { is_gone(id).then_some(()) }).await;
+        // A power cut leaves the file behind, and by it the next start takes the same port.
+        std::fs::write(self.pid_file(), running).unwrap();
         self.running = None;
     }
 
@@ -57,8 +60,12 @@ impl OwnPostgres {
         self.running = Some(running);
     }
 
+    fn pid_file(&self) -> PathBuf {
+        self.folder.join("postgres/data/postmaster.pid")
+    }
+
     fn postmaster(&self) -> Option<u32> {
-        let file = std::fs::read_to_string(self.folder.join("postgres/data/postmaster.pid")).ok()?;
+        let file = std::fs::read_to_string(self.pid_file()).ok()?;
         file.lines().next()?.trim().parse().ok()
     }
 }

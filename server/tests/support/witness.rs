@@ -1,7 +1,5 @@
 //! Seeing every change of runs and bars, and what must hold of them (I1 to I7) whatever went wrong.
 
-use std::fmt::Write;
-
 use sqlx::postgres::types::PgRange;
 use sqlx::types::chrono::{DateTime, Utc};
 use sqlx::{PgPool, Row};
@@ -17,14 +15,16 @@ pub async fn watch(pool: &PgPool) {
 
 /// Fails with every violation of I1 to I7. Needs [`watch`], and that no series' hours were changed meanwhile.
 pub async fn assert_invariants(pool: &PgPool) {
+    let violations = violations(pool).await;
+    assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
+}
+
+/// Every violation of I1 to I7, a line each.
+pub async fn violations(pool: &PgPool) -> Vec<String> {
     tell_session_time(pool).await;
-    let violations = sqlx::query(include_str!("assert_invariants.sql")).bind(GRACE).fetch_all(pool).await.unwrap();
-    let told = violations.iter().fold(String::new(), |mut told, row| {
-        let (invariant, what, detail): (String, String, String) = (row.get(0), row.get(1), row.get(2));
-        writeln!(told, "{invariant} {what}: {detail}").unwrap();
-        told
-    });
-    assert!(violations.is_empty(), "{} violations:\n{told}", violations.len());
+    let asked = sqlx::query_as::<_, (String, String, String)>(include_str!("assert_invariants.sql"));
+    let violations = asked.bind(GRACE).fetch_all(pool).await.unwrap();
+    violations.into_iter().map(|(invariant, what, detail)| format!("{invariant} {what}: {detail}")).collect()
 }
 
 /// The calendar is in code: the database is told the session time of all that was ever to be fetched.
