@@ -72,7 +72,7 @@ impl OwnPostgres {
 
 impl Drop for OwnPostgres {
     fn drop(&mut self) {
-        if let Some(id) = self.postmaster().filter(|id| self.running.is_some() && !is_gone(*id)) {
+        if let Some(id) = self.postmaster().filter(|id| !is_gone(*id)) {
             signal(id, "QUIT");
             let started = std::time::Instant::now();
             while !is_gone(id) && started.elapsed() < DEADLINE {
