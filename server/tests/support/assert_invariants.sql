@@ -42,21 +42,24 @@ select 'I1' as invariant, 'two live slices overlap' as what,
 from runs a join runs b on b.series_id = a.series_id and b.layer = a.layer and b.slice && a.slice and b.id > a.id
 where a.status in ('queued', 'running') and b.status in ('queued', 'running')
 union all
-select 'I1', 'a run is there twice', format('run %s: %s', id, array_agg(status)) from runs group by id having count(*) > 1
+select 'I1', 'a run is there twice',
+       format('run %s: %s', id, array_agg(status)) from runs group by id having count(*) > 1
 
 -- I2: a bar is there once, and is one.
 union all
 select 'I2', 'a bar is there twice', format('series %s %s %s', series_id, layer, ts)
 from ohlc_bars_v2 group by series_id, layer, ts having count(*) > 1
 union all
-select 'I2', 'a bar is none', format('series %s %s %s: %s %s %s %s, %s', series_id, layer, ts, open, high, low, close, volume)
+select 'I2', 'a bar is none',
+       format('series %s %s %s: %s %s %s %s, %s', series_id, layer, ts, open, high, low, close, volume)
 from ohlc_bars_v2
 where not coalesce(0 < low and low <= least(open, close) and greatest(open, close) <= high and high < 'infinity'
                    and volume >= 0 and volume < 'infinity', false)
 
 -- I3: at rest, session time that was fetched is covered or has a reason, and bars lie in covered time.
 union all
-select 'I3', 'fetched session time is neither covered nor explained', format('series %s %s: %s', f.series_id, f.layer, missing)
+select 'I3', 'fetched session time is neither covered nor explained',
+       format('series %s %s: %s', f.series_id, f.layer, missing)
 from fetched f
 join resting using (series_id, layer)
 left join coverage_status c on c.series_id = f.series_id and c.layer::text = f.layer
@@ -66,7 +69,8 @@ cross join lateral (
 ) m
 where not isempty(missing)
 union all
-select 'I3', 'bars lie outside of covered time', format('series %s %s: %s bars from %s on', b.series_id, b.layer, count(*), min(b.ts))
+select 'I3', 'bars lie outside of covered time',
+       format('series %s %s: %s bars from %s on', b.series_id, b.layer, count(*), min(b.ts))
 from ohlc_bars_v2 b
 left join coverage_status c on c.series_id = b.series_id and c.layer = b.layer
 where b.layer <> 'forecast' and not coalesce(c.covered @> b.ts, false)
@@ -86,7 +90,8 @@ cross join lateral (
 where jsonb_array_length(outcomes) <> claims - (status = 'running')::int
 union all
 select 'I4', 'a run that had ended ended again', format('run %s: %s, then %s', run_id, coalesce(was, 'nothing'), became)
-from changes where became in ('success', 'failed', 'cancelled') and (was is null or was in ('success', 'failed', 'cancelled'))
+from changes where became in ('success', 'failed', 'cancelled')
+  and (was is null or was in ('success', 'failed', 'cancelled'))
   and (was is null or was <> became or before ->> 'finished_at' is distinct from after ->> 'finished_at')
 union all
 select 'I4', 'a live run vanished', format('run %s, %s, at %s', run_id, was, at)
@@ -100,11 +105,13 @@ from runs where status = 'running' and lease_until < now() - $1::interval
 -- I6: progress does not fall within an attempt.
 union all
 select 'I6', 'progress fell', format('run %s, attempt %s: %s to %s', run_id, attempt, was_progress, progress)
-from changes where was = 'running' and became = 'running' and owner = was_owner and attempt = was_attempt and progress < was_progress
+from changes where was = 'running' and became = 'running' and owner = was_owner
+  and attempt = was_attempt and progress < was_progress
 
 -- I7: bars come with the end of a run that asked for them, and what a worker books is of runs that it holds.
 union all
-select 'I7', 'bars were written without a run that ended', format('series %s %s: %s bars from %s on, in transaction %s', b.series_id, b.layer, count(*), min(b.ts), b.txid)
+select 'I7', 'bars were written without a run that ended',
+       format('series %s %s: %s bars from %s on, in transaction %s', b.series_id, b.layer, count(*), min(b.ts), b.txid)
 from witness.bar_changes b
 where b.operation <> 'DELETE' and b.provider in (select provider from runs)
   and not exists (
@@ -114,10 +121,12 @@ where b.operation <> 'DELETE' and b.provider in (select provider from runs)
 )
 group by b.series_id, b.layer, b.txid
 union all
-select 'I7', 'a worker booked what another held', format('run %s, attempt %s: %s held it, %s booked %s', c.run_id, c.was_attempt, c.was_owner, o.owner, c.became)
+select 'I7', 'a worker booked what another held',
+       format('run %s, attempt %s: %s held it, %s booked %s', c.run_id, c.was_attempt, c.was_owner, o.owner, c.became)
 from changes c join owners o using (backend)
 where c.was = 'running' and o.owner <> c.was_owner
-  and (c.became = 'success' or (c.became = 'running' and c.owner = c.was_owner and (c.progress > c.was_progress or c.until > c.was_until))
+  and (c.became = 'success'
+       or (c.became = 'running' and c.owner = c.was_owner and (c.progress > c.was_progress or c.until > c.was_until))
        or (c.became in ('queued', 'failed') and c.error is distinct from c.was_error and c.error <> 'lease_expired'))
 union all
 select 'I7', 'a run was ended that nobody held', format('run %s: %s to success', run_id, was)
