@@ -8,6 +8,7 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use postgresql_embedded::{PostgreSQL, Settings, SettingsBuilder};
 use thiserror::Error;
@@ -15,6 +16,9 @@ use thiserror::Error;
 const DATABASE: &str = "tidemark";
 /// Where Debian, Fedora, Homebrew and others put versions of Postgres.
 const INSTALL_FOLDERS: [&str; 4] = ["/usr/lib/postgresql", "/usr/pgsql", "/opt/homebrew/opt", "/usr/local/opt"];
+/// How long one of its programs may take. After a crash Postgres recovers before it is there, which takes its time on a
+/// busy machine; given up too early, the server would not start though the database does.
+const PROGRAM_TIMEOUT: Duration = Duration::from_secs(120);
 /// Programs that postgresql_embedded calls.
 const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
 /// Who runs Postgres when the server is root, the first that exists.
@@ -140,6 +144,7 @@ fn base_settings(home: &Path, password: String) -> SettingsBuilder {
         .password(password.trim())
         .host("127.0.0.1")
         .temporary(false)
+        .timeout(Some(PROGRAM_TIMEOUT))
         .config("listen_addresses", "127.0.0.1")
         .config("unix_socket_directories", "''")
         // The crate starts Postgres with -F, which gives up durability; what is acknowledged must be kept.

@@ -69,6 +69,15 @@ impl Stream {
     }
 }
 
+/// A body that breaks off ends the connection without another write.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Err(error) = self.cut() {
+            tracing::trace!(%error, "a connection was cut");
+        }
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)

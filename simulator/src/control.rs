@@ -21,7 +21,8 @@ use crate::state::Shared;
 pub struct Settings {
     /// How long each provider request waits before it is answered, in milliseconds.
     pub latency_ms: u64,
-    /// Requests that one key may make of one provider in a minute; `None` is no limit.
+    /// Requests that one key may make of one provider in a window, which is a minute unless [`Settings::window_ms`] says
+    /// otherwise; `None` is no limit.
     pub requests_per_minute: Option<u32>,
     /// Symbols that the providers do not know, besides those that begin with `ZZZ`.
     pub unknown_symbols: Vec<Symbol>,
@@ -29,6 +30,13 @@ pub struct Settings {
     pub clock: Option<Timestamp>,
     /// How many days back the providers have bars: earlier ones are left out of answers, without a word. `None` is all.
     pub history_days: Option<u32>,
+    /// How long the window of a limit is, in milliseconds; [`Settings::requests_per_minute`] are allowed in each.
+    pub window_ms: u64,
+    /// How far the providers' clocks are ahead in what headers tell: `Date`, a `Retry-After` that is a date, and Tradier's
+    /// `X-Ratelimit-Expiry`. Negative where they are behind. Which bars there are does not change.
+    pub clock_skew_ms: i64,
+    /// How long [`FaultKind::SlowDrip`](crate::FaultKind::SlowDrip) pauses after each byte, in milliseconds.
+    pub drip_ms: u64,
 }
 
 /// The settings that change; what is `None`, or left out of the JSON, stays. Where a setting can be nothing, that is
@@ -49,6 +57,12 @@ pub struct SettingsChange {
     /// See [`Settings::history_days`].
     #[serde(deserialize_with = "present")]
     pub history_days: Option<Option<u32>>,
+    /// See [`Settings::window_ms`]. A change opens every key's window anew.
+    pub window_ms: Option<u64>,
+    /// See [`Settings::clock_skew_ms`].
+    pub clock_skew_ms: Option<i64>,
+    /// See [`Settings::drip_ms`].
+    pub drip_ms: Option<u64>,
 }
 
 /// Tells a `null` from a field that is not there.
@@ -100,6 +114,23 @@ impl Control {
     /// Sets how many days back there are bars; `None` is all.
     pub fn set_history_days(&self, days: Option<u32>) {
         self.change(SettingsChange { history_days: Some(days), ..SettingsChange::default() });
+    }
+
+    /// Sets how long the window of a limit is, and opens every one anew.
+    pub fn set_window(&self, window: Duration) {
+        let window_ms = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+        self.change(SettingsChange { window_ms: Some(window_ms), ..SettingsChange::default() });
+    }
+
+    /// Sets how far the clocks that headers tell of are ahead, in milliseconds.
+    pub fn set_clock_skew(&self, millis: i64) {
+        self.change(SettingsChange { clock_skew_ms: Some(millis), ..SettingsChange::default() });
+    }
+
+    /// Sets how long a slow drip pauses after each byte.
+    pub fn set_drip(&self, pause: Duration) {
+        let drip_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        self.change(SettingsChange { drip_ms: Some(drip_ms), ..SettingsChange::default() });
     }
 
     /// Puts faults behind those that already wait. A request meets the first that fits.

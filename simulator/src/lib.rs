@@ -7,6 +7,7 @@
 //! - [`SimulatorConfig`] is what one starts with, [`Simulator`] is one that runs, [`Control`] changes it meanwhile.
 //! - `polygon`, `tradier`, `coinbase`, `binance` and `kraken` know the shapes of the providers, `venue` what the last
 //!   three share; `serve` is the way that every request takes.
+//! - [`malformed`] has the bodies that no provider means.
 //! - `source` hands out bars, from [`feed`] or from `generator`.
 //!
 //! Every symbol is known but those that begin with `ZZZ`, and what the control makes unknown.
@@ -25,6 +26,7 @@ mod generator;
 mod kraken;
 mod limits;
 mod log;
+pub mod malformed;
 mod polygon;
 mod random;
 mod serve;
@@ -45,9 +47,9 @@ use tokio::task::JoinHandle;
 
 pub use crate::config::{SimulatorConfig, SimulatorError};
 pub use crate::control::{Control, Settings, SettingsChange};
-pub use crate::faults::{Fault, FaultKind};
+pub use crate::faults::{FALSE_VALUES, Fault, FaultKind};
 pub use crate::feed::Feed;
-pub use crate::log::{RequestEntry, RequestLog};
+pub use crate::log::{ProviderTally, RequestEntry, RequestLog};
 pub use crate::serve::Provider;
 
 use crate::connection::{Connection, Connections};

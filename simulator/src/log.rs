@@ -1,6 +1,6 @@
 //! What was asked, when and with what result, and how much of it overlapped.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use axum::http::StatusCode;
@@ -53,6 +53,34 @@ pub struct RequestLog {
     /// and timeframe. 1 means that nothing was fetched twice at once. A later page of a paging does not meet the page
     /// before, which has ended by then. Of a request to Kraken, which names no end, the start alone counts.
     pub max_concurrent_overlap: usize,
+    /// What each provider was asked; one that was not asked is not here.
+    pub providers: BTreeMap<Provider, ProviderTally>,
+}
+
+/// How much one provider was asked, of whichever key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderTally {
+    /// All requests, those no longer kept included.
+    pub requests: u64,
+    /// How many were answered with status 429.
+    pub throttled: u64,
+    /// The greatest number of requests that arrived within any time as long as the window of a limit. A window of the
+    /// limit opens with a request, so that two of them may lie in here in part.
+    pub max_in_window: usize,
+}
+
+impl RequestLog {
+    /// How many requests `provider` answered with status 429.
+    #[must_use]
+    pub fn throttled(&self, provider: Provider) -> u64 {
+        self.providers.get(&provider).map_or(0, |tally| tally.throttled)
+    }
+
+    /// The greatest number of requests to `provider` in any window; see [`ProviderTally::max_in_window`].
+    #[must_use]
+    pub fn max_in_window(&self, provider: Provider) -> usize {
+        self.providers.get(&provider).map_or(0, |tally| tally.max_in_window)
+    }
 }
 
 #[derive(Clone, Default)]
@@ -65,6 +93,25 @@ struct State {
     dropped: u64,
     in_flight: Vec<Flight>,
     max_concurrent_overlap: usize,
+    tallies: BTreeMap<Provider, Tally>,
+}
+
+#[derive(Default)]
+struct Tally {
+    counts: ProviderTally,
+    /// When those of the newest window arrived, in epoch milliseconds.
+    lately: VecDeque<i64>,
+}
+
+impl Tally {
+    fn arrived(&mut self, now: i64, window: i64) {
+        self.lately.push_back(now);
+        while self.lately.front().is_some_and(|first| now.saturating_sub(*first) >= window) {
+            self.lately.pop_front();
+        }
+        self.counts.requests += 1;
+        self.counts.max_in_window = self.counts.max_in_window.max(self.lately.len());
+    }
 }
 
 struct Flight {
@@ -79,13 +126,17 @@ struct Flight {
 pub(crate) struct InFlight {
     log: Log,
     id: u64,
+    provider: Provider,
     status: Option<u16>,
     fault: Option<FaultKind>,
 }
 
 impl Log {
-    pub(crate) fn open(&self, call: &Call) -> InFlight {
+    /// Writes a request down that arrives now, where the window of a limit is `window` milliseconds long.
+    pub(crate) fn open(&self, call: &Call, window: i64) -> InFlight {
         let mut state = lock(&self.0);
+        let now = Utc::now();
+        state.tallies.entry(call.provider).or_default().arrived(now.timestamp_millis(), window);
         state.last_id += 1;
         let id = state.last_id;
         if state.entries.len() >= KEPT_REQUESTS {
@@ -100,7 +151,7 @@ impl Log {
             start: call.range.map(|range| range.start),
             end: call.range.map(|range| range.end),
             timeframe: call.timeframe.clone(),
-            arrived: Utc::now().into(),
+            arrived: now.into(),
             ended: None,
             status: None,
             fault: None,
@@ -110,7 +161,7 @@ impl Log {
             state.in_flight.push(Flight { id, provider: call.provider, symbol, timeframe, range });
             state.max_concurrent_overlap = state.max_concurrent_overlap.max(state.overlap_of_newest());
         }
-        InFlight { log: self.clone(), id, status: None, fault: None }
+        InFlight { log: self.clone(), id, provider: call.provider, status: None, fault: None }
     }
 
     pub(crate) fn read(&self) -> RequestLog {
@@ -119,6 +170,7 @@ impl Log {
             requests: state.entries.iter().cloned().collect(),
             dropped: state.dropped,
             max_concurrent_overlap: state.max_concurrent_overlap,
+            providers: state.tallies.iter().map(|(provider, tally)| (*provider, tally.counts)).collect(),
         }
     }
 
@@ -128,6 +180,7 @@ impl Log {
         state.entries.clear();
         state.dropped = 0;
         state.max_concurrent_overlap = 0;
+        state.tallies.clear();
     }
 }
 
@@ -162,6 +215,9 @@ impl InFlight {
     /// Writes down the status of the answer that is about to be sent.
     pub(crate) fn answered(&mut self, status: StatusCode) {
         self.status = Some(status.as_u16());
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            lock(&self.log.0).tallies.entry(self.provider).or_default().counts.throttled += 1;
+        }
     }
 }
 
@@ -175,5 +231,19 @@ impl Drop for InFlight {
             (entry.status, entry.fault) = (self.status, self.fault);
             entry.ended = Some(Utc::now().into());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fullest_window_is_told_wherever_it_lies() {
+        let mut tally = Tally::default();
+        for now in [0, 50, 120, 130, 140, 219, 220, 900] {
+            tally.arrived(now, 100);
+        }
+        assert_eq!((tally.counts.requests, tally.counts.max_in_window), (8, 4), "from 120 to 219");
     }
 }

@@ -10,21 +10,26 @@ use axum::extract::{ConnectInfo, FromRequestParts, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::Utc;
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
+use tidemark_market::time::SECOND;
 use tidemark_market::{Bar, Symbol, TimeRange, Timestamp};
+use tokio::sync::watch;
 
 use crate::connection::Connection;
-use crate::faults::{self, Fault, FaultKind};
+use crate::faults::{self, FALSE_VALUES, Fault, FaultKind};
 use crate::log::InFlight;
+use crate::random::mix;
 use crate::state::Shared;
 use crate::{binance, coinbase, kraken, lock, polygon, stopped, tradier};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 const HUGE_CHUNKS: usize = 4_096;
+const LONG_ERROR_CHARS: usize = 20_000;
 
 /// Who is played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
     /// Polygon.io, now Massive.
@@ -128,17 +133,22 @@ enum Quality {
     True,
     None,
     Bad,
+    /// In an order that the number decides.
+    Shuffled(u64),
+    FalseValues,
 }
 
 impl Rows {
     /// What a fault makes of those that are kept.
-    fn under(fault: FaultKind, asked: Option<TimeRange>, kept: TimeRange) -> Self {
+    fn under(fault: FaultKind, asked: Option<TimeRange>, kept: TimeRange, salt: u64) -> Self {
         let middle = asked.map(|asked| asked.start.plus(asked.millis() / 2));
         let start = middle.filter(|_| fault == FaultKind::StartsLater).unwrap_or(kept.start);
         let end = middle.filter(|_| fault == FaultKind::EndsEarlier).unwrap_or(kept.end);
         let quality = match fault {
             FaultKind::Empty => Quality::None,
             FaultKind::BadRows => Quality::Bad,
+            FaultKind::ShuffledRows => Quality::Shuffled(salt),
+            FaultKind::FalseValues => Quality::FalseValues,
             _ => Quality::True,
         };
         Self { quality, kept: TimeRange { start: start.max(kept.start), end } }
@@ -159,6 +169,11 @@ impl Rows {
                 rows.extend(bars);
                 rows
             }
+            (Quality::Shuffled(salt), ..) => shuffled(bars, salt),
+            (Quality::FalseValues, Some(first), _) => {
+                bars.splice(1..1, false_copies(first));
+                bars
+            }
             _ => bars,
         }
     }
@@ -170,8 +185,11 @@ where
     F: FnOnce(&Shared, Rows) -> Response + Send + 'static,
 {
     let shared = &incoming.shared;
-    let mut in_flight = shared.log.open(&call);
-    let latency = Duration::from_millis(lock(&shared.settings).latency_ms);
+    let mut in_flight = shared.log.open(&call, shared.window());
+    let (latency, skew) = {
+        let settings = lock(&shared.settings);
+        (Duration::from_millis(settings.latency_ms), settings.clock_skew_ms)
+    };
     if !latency.is_zero() {
         tokio::time::sleep(latency).await;
     }
@@ -183,12 +201,12 @@ where
         None => answer_or_fail(incoming, &call, &mut in_flight, answer).await,
     };
     match (call.provider, quota) {
-        (Provider::Tradier, Some(quota)) => quota.write(response.headers_mut()),
+        (Provider::Tradier, Some(quota)) => quota.write(response.headers_mut(), skew),
         (Provider::Binance, Some(quota)) if quota.exceeded => quota.write_wait(response.headers_mut()),
         _ => {}
     }
-    if !call.provider.asks_for_a_key() {
-        tell_time(shared.now(), response.headers_mut());
+    if !call.provider.asks_for_a_key() || skew != 0 {
+        tell_time(told_time(shared, call.provider), response.headers_mut());
     }
     if !incoming.connection.is_reset() {
         in_flight.answered(response.status());
@@ -196,10 +214,47 @@ where
     response
 }
 
-/// By `Date` a client of a venue tells which row is still under way.
+/// What headers tell of the time. At a venue a client tells by it which row is still under way, so that it goes by the
+/// time that is set; elsewhere by the system's clock, as the HTTP server's own `Date` does.
+fn told_time(shared: &Shared, provider: Provider) -> Timestamp {
+    let now = if provider.asks_for_a_key() { Utc::now().into() } else { shared.now() };
+    now.plus(lock(&shared.settings).clock_skew_ms)
+}
+
 fn tell_time(now: Timestamp, headers: &mut HeaderMap) {
-    let date = now.to_datetime().map(|now| now.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
-    headers.extend(date.and_then(|date| date.parse().ok()).map(|date| (header::DATE, date)));
+    headers.extend(http_date(now).map(|date| (header::DATE, date)));
+}
+
+fn http_date(at: Timestamp) -> Option<HeaderValue> {
+    at.to_datetime()?.format("%a, %d %b %Y %H:%M:%S GMT").to_string().parse().ok()
+}
+
+/// Every bar, copies and earlier states in an order without order.
+fn shuffled(bars: Vec<Bar>, salt: u64) -> Vec<Bar> {
+    let again = bars.iter().enumerate().filter_map(|(i, bar)| match i % 3 {
+        0 => Some(*bar),
+        1 if bar.volume > 0.0 => Some(Bar { close: bar.open, volume: bar.volume / 2.0, ..*bar }),
+        _ => None,
+    });
+    let mut rows: Vec<(u64, Bar)> = bars.iter().copied().chain(again).map(|bar| (0, bar)).collect();
+    for (i, (order, _)) in (0..).zip(&mut rows) {
+        *order = mix(salt ^ i);
+    }
+    rows.sort_by_key(|(order, _)| *order);
+    rows.into_iter().map(|(_, bar)| bar).collect()
+}
+
+/// One for each way in which values are false.
+fn false_copies(bar: Bar) -> [Bar; FALSE_VALUES] {
+    [
+        Bar { high: f64::NAN, ..bar },
+        Bar { close: f64::INFINITY, ..bar },
+        Bar { low: 2.0 * bar.high, ..bar },
+        Bar { volume: -1.0, ..bar },
+        Bar { low: 0.0, ..bar },
+        Bar { high: 1e308, ..bar },
+        Bar { volume: 0.0, ..bar },
+    ]
 }
 
 fn refused_key(shared: &Shared, call: &Call) -> Option<Refusal> {
@@ -253,12 +308,14 @@ where
     F: FnOnce(&Shared, Rows) -> Response + Send + 'static,
 {
     let (shared, provider) = (&incoming.shared, call.provider);
-    let rows = Rows::under(fault.kind, call.range, shared.kept());
+    let rows = Rows::under(fault.kind, call.range, shared.kept(), shared.salt());
     let refused = |refusal| {
         let mut response = refuse(shared, provider, refusal);
-        if let Some(seconds) = fault.retry_after_seconds {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
+        let retry_after = fault.retry_after_seconds.and_then(|seconds| {
+            let date = || http_date(told_time(shared, provider).plus(i64::from(seconds) * SECOND));
+            if fault.retry_after_as_date { date() } else { Some(HeaderValue::from(seconds)) }
+        });
+        response.headers_mut().extend(retry_after.map(|value| (header::RETRY_AFTER, value)));
         response
     };
     match fault.kind {
@@ -266,10 +323,18 @@ where
         FaultKind::ServerError => refused(Refusal::ServerError),
         FaultKind::Unauthorized => refused(Refusal::WrongKey),
         FaultKind::Plan => refused(Refusal::Plan),
-        FaultKind::Empty | FaultKind::BadRows | FaultKind::StartsLater | FaultKind::EndsEarlier => {
-            compute(shared, answer, rows).await
+        FaultKind::Empty
+        | FaultKind::BadRows
+        | FaultKind::ShuffledRows
+        | FaultKind::FalseValues
+        | FaultKind::StartsLater
+        | FaultKind::EndsEarlier => compute(shared, answer, rows).await,
+        FaultKind::LongError => {
+            let text = "Something went wrong. ".chars().cycle().take(LONG_ERROR_CHARS).collect::<String>();
+            (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
         }
-        FaultKind::TruncatedBody => truncate(compute(shared, answer, rows).await).await,
+        FaultKind::TruncatedBody => truncate(compute(shared, answer, rows).await, None).await,
+        FaultKind::ResetBody => truncate(compute(shared, answer, rows).await, Some(incoming.connection.clone())).await,
         FaultKind::WrongShape => match provider {
             Provider::Polygon => polygon::wrong_shape(),
             Provider::Tradier => tradier::wrong_shape(),
@@ -281,7 +346,16 @@ where
             ([(header::CONTENT_TYPE, "text/html")], "<html><body><h1>Down for maintenance</h1></body></html>")
                 .into_response()
         }
-        FaultKind::HugeBody => huge(),
+        FaultKind::HugeBody => spaces(HUGE_CHUNKS),
+        FaultKind::EndlessBody => spaces(usize::MAX),
+        FaultKind::SlowDrip => {
+            let pause = Duration::from_millis(lock(&shared.settings).drip_ms);
+            drip(compute(shared, answer, rows).await, pause, shared.until_stopped.clone()).await
+        }
+        FaultKind::HalfGzip => half_gzip(compute(shared, answer, rows).await).await,
+        FaultKind::MalformedBody => {
+            ([(header::CONTENT_TYPE, "application/json")], shared.next_malformed()).into_response()
+        }
         FaultKind::Reset => {
             incoming.connection.reset();
             StatusCode::OK.into_response()
@@ -294,27 +368,58 @@ where
     }
 }
 
-/// Announces the whole body, sends half of it, and breaks off.
-async fn truncate(response: Response) -> Response {
+/// Announces the whole body, sends half of it, and breaks off; resets the connection where it is given.
+async fn truncate(response: Response, connection: Option<Connection>) -> Response {
     let (mut parts, body) = response.into_parts();
     let Ok(bytes) = to_bytes(body, usize::MAX).await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     let half = bytes.slice(..bytes.len() / 2);
-    let broken = async {
+    let broken = async move {
         // What was written before is sent while this waits; an error at once would take it back.
         tokio::task::yield_now().await;
+        if let Some(connection) = connection {
+            connection.reset();
+        }
         Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe))
     };
     let halves = stream::once(async { Ok(half) }).chain(stream::once(broken));
     Response::from_parts(parts, Body::from_stream(halves))
 }
 
-/// JSON that opens and then goes on in spaces.
-fn huge() -> Response {
+/// A byte at a time.
+async fn drip(response: Response, pause: Duration, until_stopped: watch::Receiver<()>) -> Response {
+    let (parts, body) = response.into_parts();
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let drops = stream::iter(0..bytes.len()).then(move |i| {
+        let drop = bytes.slice(i..=i);
+        async move {
+            tokio::time::sleep(pause).await;
+            Ok::<_, Infallible>(drop)
+        }
+    });
+    Response::from_parts(parts, Body::from_stream(drops.take_until(stopped(until_stopped))))
+}
+
+/// The header of gzip, and half of what the one block it announces is to hold, as it is.
+async fn half_gzip(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+    let mut half = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 1];
+    half.extend(length.to_le_bytes());
+    half.extend((!length).to_le_bytes());
+    half.extend(&bytes[..usize::from(length / 2)]);
+    parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(half))
+}
+
+/// JSON that opens and then goes on in spaces, for so many chunks.
+fn spaces(count: usize) -> Response {
     let first = Bytes::from_static(b"{\"results\":[");
     let spaces = Bytes::from(vec![b' '; CHUNK_BYTES]);
     let last = Bytes::from_static(b"]}");
-    let chunks = std::iter::once(first).chain(std::iter::repeat_n(spaces, HUGE_CHUNKS)).chain([last]);
+    let chunks = std::iter::once(first).chain(std::iter::repeat_n(spaces, count)).chain([last]);
     let body = Body::from_stream(stream::iter(chunks.map(Ok::<_, Infallible>)));
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use chrono::Utc;
-use tidemark_market::time::DAY;
+use tidemark_market::time::{DAY, MINUTE};
 use tidemark_market::{Symbol, TimeRange, Timestamp};
 use tokio::sync::watch;
 
@@ -15,6 +15,7 @@ use crate::faults::Fault;
 use crate::limits::{Limits, Quota};
 use crate::lock;
 use crate::log::Log;
+use crate::malformed;
 use crate::random::mix;
 use crate::serve::Provider;
 use crate::source::Source;
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     keys: Option<Vec<String>>,
     seed: u64,
     answers: AtomicU64,
+    malformed: AtomicUsize,
     /// Has no sender any more once the simulator is stopped.
     pub(crate) until_stopped: watch::Receiver<()>,
 }
@@ -47,6 +49,9 @@ impl Shared {
             unknown_symbols: Vec::new(),
             clock: config.clock,
             history_days: None,
+            window_ms: MINUTE.unsigned_abs(),
+            clock_skew_ms: 0,
+            drip_ms: 100,
         };
         Self {
             source,
@@ -57,6 +62,7 @@ impl Shared {
             keys: config.keys.clone(),
             seed: config.seed,
             answers: AtomicU64::new(0),
+            malformed: AtomicUsize::new(0),
             until_stopped,
         }
     }
@@ -69,8 +75,11 @@ impl Shared {
         if let Some(symbols) = change.unknown_symbols {
             settings.unknown_symbols = symbols;
         }
-        if let Some(limit) = change.requests_per_minute {
-            settings.requests_per_minute = limit;
+        settings.clock_skew_ms = change.clock_skew_ms.unwrap_or(settings.clock_skew_ms);
+        settings.drip_ms = change.drip_ms.unwrap_or(settings.drip_ms);
+        if change.requests_per_minute.is_some() || change.window_ms.is_some() {
+            settings.requests_per_minute = change.requests_per_minute.unwrap_or(settings.requests_per_minute);
+            settings.window_ms = change.window_ms.unwrap_or(settings.window_ms);
             lock(&self.limits).clear();
         }
         settings.clone()
@@ -96,7 +105,7 @@ impl Shared {
 
     /// A new id in Polygon's form: 32 hexadecimal digits.
     pub(crate) fn request_id(&self) -> String {
-        let count = self.answers.fetch_add(1, Ordering::Relaxed);
+        let count = self.next_answer();
         let first = mix(self.seed ^ mix(count));
         format!("{first:016x}{:016x}", mix(first ^ count))
     }
@@ -108,7 +117,34 @@ impl Shared {
 
     /// Counts a request against the key's limit; `None` where there is no limit.
     pub(crate) fn take_quota(&self, provider: Provider, key: &str) -> Option<Quota> {
-        let allowed = lock(&self.settings).requests_per_minute?;
-        Some(lock(&self.limits).take(provider, key, allowed, Utc::now().timestamp_millis()))
+        let (allowed, window) = {
+            let settings = lock(&self.settings);
+            (settings.requests_per_minute?, millis(settings.window_ms))
+        };
+        Some(lock(&self.limits).take(provider, key, allowed, Utc::now().timestamp_millis(), window))
     }
+
+    /// How long the window of a limit is, in milliseconds.
+    pub(crate) fn window(&self) -> i64 {
+        millis(lock(&self.settings).window_ms)
+    }
+
+    /// A number that no other answer gets.
+    pub(crate) fn next_answer(&self) -> u64 {
+        self.answers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Differs from answer to answer, and is the same again with an equal seed and equal requests.
+    pub(crate) fn salt(&self) -> u64 {
+        mix(self.seed ^ mix(self.next_answer()))
+    }
+
+    /// The next body that no provider means.
+    pub(crate) fn next_malformed(&self) -> &'static [u8] {
+        malformed::nth(self.malformed.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+fn millis(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -279,7 +279,13 @@ fn write_prices(row: &mut Map<String, Value>, bar: &Bar) {
     row.insert("volume".to_owned(), Value::from(bar.volume as i64));
 }
 
-/// A price that is not there is the text `NaN`.
+/// A price that is not there is the text `NaN`; one without end the text `Infinity`.
 fn number(value: f64) -> Value {
-    if value.is_nan() { Value::from("NaN") } else { Value::from(value) }
+    if value.is_nan() {
+        Value::from("NaN")
+    } else if value.is_infinite() {
+        Value::from("Infinity")
+    } else {
+        Value::from(value)
+    }
 }

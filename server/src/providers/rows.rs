@@ -86,9 +86,9 @@ impl Rows {
             .then(|| format!("none of its {} rows can be read as a bar ({first})", self.seen))
     }
 
-    /// Leaves the bars in which something was traded.
+    /// Leaves out the bars in which nothing was traded. A volume that is none is a bar's defect, which is told later.
     pub(super) fn drop_untraded(&mut self) {
-        self.bars.retain(|bar| bar.volume > 0.0);
+        self.bars.retain(|bar| bar.volume != 0.0);
     }
 
     /// Leaves the bars that begin inside the slice: providers widen a range to whole windows of theirs.

@@ -1,5 +1,12 @@
 //! A whole server on a database of its own, with a simulator for a provider.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs is there, or the test fails")]
+
+pub mod postgres;
+pub mod processes;
+pub mod proxy;
+pub mod seeds;
+pub mod witness;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -33,8 +40,13 @@ pub async fn simulator() -> Simulator {
 
 /// Settings for `provider_url`, with fast retries.
 pub fn config(provider_url: &str) -> ServeConfig {
+    let program = "tidemark".to_owned();
+    Cli::parse_from(std::iter::once(program).chain(provider_arguments(provider_url))).serve
+}
+
+/// The same, as they are said on a command line.
+pub fn provider_arguments(provider_url: &str) -> Vec<String> {
     let arguments = [
-        "tidemark",
         "--polygon-api-key",
         "key-p",
         "--polygon-base-url",
@@ -58,7 +70,7 @@ pub fn config(provider_url: &str) -> ServeConfig {
         "--drain-seconds",
         "0",
     ];
-    Cli::parse_from(arguments).serve
+    arguments.map(str::to_owned).to_vec()
 }
 
 impl TestServer {
@@ -124,12 +136,7 @@ impl TestServer {
 
     /// Waits until nothing of the series is queued or running; the progress then.
     pub async fn at_rest(&self, symbol: &str, timeframe: &str) -> Value {
-        eventually(|| async {
-            let (_, progress) = self.get(&format!("/api/v1/progress?symbol={symbol}&tf={timeframe}")).await;
-            let is_active = progress["queued"] != 0 || progress["running"] != 0;
-            (!is_active && progress["hydration"] != 0).then_some(progress)
-        })
-        .await
+        at_rest(&self.url, symbol, timeframe).await
     }
 
     pub async fn bars(&self, symbol: &str, timeframe: &str, days: i64) -> Value {
@@ -140,7 +147,18 @@ impl TestServer {
     }
 }
 
-async fn answer(response: reqwest::Response) -> (u16, Value) {
+/// Waits until nothing of the series is queued or running at the server there; the progress then.
+pub async fn at_rest(url: &str, symbol: &str, timeframe: &str) -> Value {
+    eventually(|| async {
+        let asked = reqwest::get(format!("{url}/api/v1/progress?symbol={symbol}&tf={timeframe}")).await.ok()?;
+        let progress: Value = asked.json().await.ok()?;
+        let is_active = progress["queued"] != 0 || progress["running"] != 0;
+        (!is_active && progress["hydration"] != 0).then_some(progress)
+    })
+    .await
+}
+
+pub(crate) async fn answer(response: reqwest::Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or("").to_owned();
     if status >= 400 {

@@ -24,7 +24,10 @@ async fn settings_change_over_http_and_what_is_left_out_stays() {
             requests_per_minute: Some(1),
             unknown_symbols: vec![symbol("GONE")],
             clock: noon,
-            history_days: None
+            history_days: None,
+            window_ms: 60_000,
+            clock_skew_ms: 0,
+            drip_ms: 100,
         }
     );
     assert_eq!(get(&simulator, "/v3/reference/tickers/GONE").await.status(), 404);
@@ -97,5 +100,52 @@ async fn only_requests_for_the_same_time_at_once_overlap() {
             tokio::task::yield_now().await;
         }
         assert_eq!(control.requests().max_concurrent_overlap, overlap, "{ticker} {span} {from} {to}");
+    }
+}
+
+#[tokio::test]
+async fn a_limits_window_is_as_long_as_it_is_set_and_what_it_turned_away_is_counted() {
+    let simulator = start_at_noon().await;
+    let control = simulator.control();
+    control.set_requests_per_minute(Some(2));
+    control.set_window(Duration::from_millis(400));
+    let ask = async || get(&simulator, "/v1/markets/clock").await;
+    let statuses = [ask().await.status(), ask().await.status(), ask().await.status()].map(|status| status.as_u16());
+    assert_eq!(statuses, [200, 200, 429]);
+    let opened_anew = async { while ask().await.status() != 200 {} };
+    tokio::time::timeout(Duration::from_secs(10), opened_anew).await.unwrap();
+
+    let url = format!("{}/control/requests", simulator.url());
+    let log: RequestLog = CLIENT.get(&url).send().await.unwrap().json().await.unwrap();
+    let turned_away = log.requests.iter().filter(|request| request.status == Some(429)).count();
+    assert_eq!(log.throttled(Provider::Tradier), turned_away as u64);
+    assert_eq!(log.providers[&Provider::Tradier].requests, log.requests.len() as u64);
+    assert!((3..=log.requests.len()).contains(&log.max_in_window(Provider::Tradier)));
+    assert_eq!((log.throttled(Provider::Polygon), log.max_in_window(Provider::Polygon)), (0, 0));
+    control.clear_requests();
+    assert!(control.requests().providers.is_empty());
+}
+
+#[tokio::test]
+async fn clocks_that_are_wrong_are_wrong_in_headers_alone() {
+    let simulator = start_at_noon().await;
+    simulator.control().set_requests_per_minute(Some(9));
+    let days = "/v1/markets/history?symbol=AAPL&start=2024-06-03&end=2024-06-14";
+    let right = get(&simulator, days).await.text().await.unwrap();
+    let seconds = |response: &reqwest::Response, name: &str| {
+        let text = response.headers()[name].to_str().unwrap();
+        chrono::DateTime::parse_from_rfc2822(text)
+            .map_or_else(|_| text.parse::<i64>().unwrap() / 1_000, |at| at.timestamp())
+    };
+    let now = chrono::Utc::now().timestamp();
+    for hours in [1, -1] {
+        let skew = hours * 3_600;
+        simulator.control().set_clock_skew(skew * 1_000);
+        let told = get(&simulator, days).await;
+        assert!((0..60).contains(&(seconds(&told, "date") - skew - now)), "{:?}", told.headers());
+        assert!((0..=61).contains(&(seconds(&told, "x-ratelimit-expiry") - skew - now)), "{:?}", told.headers());
+        assert_eq!(told.text().await.unwrap(), right);
+        let venue = get(&simulator, "/api/v3/exchangeInfo?symbol=BTCUSDT").await;
+        assert_eq!(seconds(&venue, "date"), at(crate::NOON).0 / 1_000 + skew);
     }
 }
