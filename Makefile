@@ -7,7 +7,7 @@ export LEPTOS_SITE_ROOT ?= target/site
 WASM = --target wasm32-unknown-unknown
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test assets build run dev test lint bench clean
+.PHONY: help setup setup-test assets build run dev test lint bench bench-queue clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ lint: setup-test ## Formatting, Clippy for the server and for the browser, types
 bench: setup-test assets build ## Measure, beside a floor; writes bench/RESULTS.md
 	@bench/run.sh
 
+bench-queue: build ## Measure the queue beside others and a floor; writes bench/QUEUE.md
+	@env -u DATABASE_URL -u TIDEMARK_DATA_DIR RUST_LOG=warn target/release/tidemark postgres -- bench/queue/run.sh
+
 clean: ## Remove what was built and the npm packages; the data directory stays
 	cargo clean
-	rm -rf node_modules end2end/node_modules end2end/test-results end2end/playwright-report public/vendor
+	rm -rf node_modules bench/queue/node_modules end2end/node_modules end2end/test-results end2end/playwright-report public/vendor
