@@ -62,7 +62,7 @@ create index job_runs_ended_hydration on job_runs_ended (series_id, hydration);
 
 -- No slice is fetched twice at once. Slices of one series that overlap are kept out by `ensure_coverage`, which takes
 -- live ones out under the series' lock.
-create unique index job_runs_live_slice on job_runs_live (series_id, layer, slice);
+create unique index job_runs_live_slice on job_runs_live (series_id, layer, lower(slice), upper(slice));
 -- The hot path, in the order of claiming.
 create index job_runs_claim on job_runs_live (provider, priority, turn, id) where status = 'queued' and not is_held;
 create index job_runs_delayed on job_runs_live (run_after) where status = 'queued' and run_after > created_at;
@@ -157,6 +157,25 @@ returns boolean language sql stable as $$
               )
           )
     )
+$$;
+
+-- As in 0009. Mostly there is nothing to take back.
+create or replace function clear_reasons(p_series integer, p_layer bar_layer, p_spans tstzmultirange)
+returns void language plpgsql as $$
+begin
+    if not exists (select from coverage_reasons where series_id = p_series and layer = p_layer and span && p_spans) then
+        return;
+    end if;
+    with hit as (
+        delete from coverage_reasons
+        where series_id = p_series and layer = p_layer and span && p_spans
+        returning *
+    )
+    insert into coverage_reasons (series_id, layer, span, reason, checks, first_checked_at, checked_at, ask_again_at,
+                                  provider, code, message)
+    select series_id, layer, rest, reason, checks, first_checked_at, checked_at, ask_again_at, provider, code, message
+    from hit, unnest(tstzmultirange(span) - p_spans) as rest;
+end
 $$;
 
 -- Ends runs: moves them from the living to the ended. `p_outcome` is booked where a run was claimed. The caller holds the

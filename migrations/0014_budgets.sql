@@ -144,23 +144,29 @@ begin
 end
 $$;
 
--- Books that a provider answered: it is not down, and a guess at its limit that it went beyond was too low.
+-- Books that a provider answered: it is not down, and a guess at its limit that it went beyond was too low. Mostly there is
+-- nothing to book, and then nobody waits for its row.
 create function book_success(p_providers text[])
 returns void language plpgsql as $$
+declare
+    v_budget provider_budgets;
+    v_used   bigint := 0;
 begin
-    update provider_budgets b
-    set failures = 0, down_until = null, last_success_at = now(),
-        allowed = case when b.is_learning and b.allowed < used.requests then b.allowed * 2 else b.allowed end
-    from (
-        select held.provider, (
-            select coalesce(sum(q.requests), 0) from provider_requests q
-            where held.is_learning and q.provider = held.provider and q.ended_at > now() - held.period
-        ) as requests
-        from (select * from provider_budgets where provider = any (p_providers) order by provider for update) held
-    ) used
-    where b.provider = used.provider
-      and (b.failures > 0 or b.last_success_at is null or b.last_success_at < now() - interval '5 seconds'
-           or (b.is_learning and b.allowed < used.requests));
+    for v_budget in
+        select * from provider_budgets
+        where provider = any (p_providers)
+          and (failures > 0 or is_learning or last_success_at is null or last_success_at < now() - interval '5 seconds')
+        order by provider for update
+    loop
+        if v_budget.is_learning then
+            select coalesce(sum(requests), 0) into v_used from provider_requests
+            where provider = v_budget.provider and ended_at > now() - v_budget.period;
+        end if;
+        update provider_budgets
+        set failures = 0, down_until = null, last_success_at = now(),
+            allowed = case when is_learning and allowed < v_used then allowed * 2 else allowed end
+        where provider = v_budget.provider;
+    end loop;
 end
 $$;
 

@@ -274,7 +274,7 @@ $$;
 -- Writes the bars of answered runs, moves coverage and revisions and ends the runs, all or nothing. Arrays are parallel,
 -- one element a run; the bars of all stand one after another, those of the i-th run up to `p_bars_until[i]`, and runs of
 -- one series and layer stand together. Bars that are equal are left alone; a changed one keeps its old value. A run whose
--- lease is lost is left out, and so are its bars. Doubted time is asked for once more in `p_recheck_in`; what a second
+-- lease is lost is left out, and so are its bars: who takes a run away holds its series, as this does. Doubted time is asked for once more in `p_recheck_in`; what a second
 -- answer leaves out too is believed if it is older than `p_young`.
 drop function finish_run;
 create function finish_runs(
@@ -309,7 +309,7 @@ begin
         ), held as materialized (
             select a.*, r.series_id, r.layer, r.provider, r.slice, r.is_recheck
             from answered a
-            cross join lateral (select * from job_runs_live l where l.id = a.run for update) r
+            join job_runs_live r on r.id = a.run
             where r.attempt = a.attempt and r.lease_owner = p_worker and r.status = 'running'
         ), stretch as (
             -- A lost run parts its neighbours, so that its bars are in no stretch.
@@ -320,7 +320,7 @@ begin
                min(h.bars_from) as bars_from, max(h.bars_until) as bars_until,
                array_agg(h.requests order by h.no) as requests,
                array_agg(jsonb_array_length(h.quarantined) order by h.no) as quarantined,
-               range_agg(h.slice) as asked,
+               range_agg(h.slice) as asked, array_agg(h.covered) as covered,
                bool_or(h.doubted <> '{}' or h.quarantined <> '[]') as has_faults
         from stretch h
         group by h.series_id, h.layer, h.provider, h.adjusted, h.island
@@ -359,8 +359,8 @@ begin
         end if;
 
         perform book_answers(
-            v_group.series_id, v_group.layer, v_group.provider, v_revision, v_group.runs, v_group.asked, p_run, p_covered,
-            p_doubted, p_refused, p_quarantined, v_group.has_faults, v_written, v_added,
+            v_group.series_id, v_group.layer, v_group.provider, v_revision, v_group.runs, v_group.asked, v_group.covered,
+            p_run, p_doubted, p_refused, p_quarantined, v_group.has_faults, v_written, v_added,
             (select min(ts) from unnest(p_ts[v_group.bars_from:v_group.bars_until]) as ts),
             (select max(ts) from unnest(p_ts[v_group.bars_from:v_group.bars_until]) as ts), p_young
         );
@@ -381,7 +381,7 @@ $$;
 -- anything changed.
 create function book_answers(
     p_series integer, p_layer bar_layer, p_provider text, p_revision bigint, p_runs bigint[], p_asked tstzmultirange,
-    p_run bigint[], p_covered text[], p_doubted text[], p_refused text[], p_quarantined jsonb[], p_has_faults boolean,
+    p_covered text[], p_run bigint[], p_doubted text[], p_refused text[], p_quarantined jsonb[], p_has_faults boolean,
     p_written integer, p_added integer, p_first timestamptz, p_last timestamptz, p_young interval
 ) returns void language plpgsql as $$
 declare
@@ -392,8 +392,7 @@ declare
     v_grew     boolean;
 begin
     select coalesce(range_agg(span), '{}') into v_covered
-    from unnest(p_run, p_covered) as u (run, covered), unnest(u.covered::tstzmultirange) as span
-    where u.run = any (p_runs);
+    from unnest(p_covered) as covered, unnest(covered::tstzmultirange) as span;
     if p_has_faults then
         insert into ohlc_bar_quarantine (run_id, series_id, layer, bar, reason, provider)
         select u.run, p_series, p_layer, q -> 'bar', q ->> 'reason', p_provider
@@ -608,3 +607,8 @@ begin
     return true;
 end
 $$;
+
+-- Arrays and limits of any length run by the same plan; making one anew each time would take longer than all else.
+alter function ensure_coverage set plan_cache_mode to force_generic_plan;
+alter function claim_queued_job set plan_cache_mode to force_generic_plan;
+alter function finish_runs set plan_cache_mode to force_generic_plan;

@@ -132,3 +132,9 @@ returns void language sql as $$
     on conflict (provider, timeframe, layer) do update set size = excluded.size, updated_at = now()
     where s.size = p_former
 $$;
+
+-- Rows that change with every run that ends. Room in their pages lets Postgres reuse the space at once.
+alter table series set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+alter table coverage_status set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+alter table provider_budgets set (fillfactor = 50, autovacuum_vacuum_cost_delay = 0);
+alter table job_definitions set (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);

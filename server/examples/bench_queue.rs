@@ -3,12 +3,12 @@
 //!
 //! A no-op run fetches a minute of a weekend: nothing is written but its end and the coverage that it tells.
 //!
-//! `bench_queue drain` (the default) or `bench_queue flat`: what a claim costs as ended runs pile up.
+//! `bench_queue flat` tells what a claim costs as ended runs pile up, `bench_queue tick` what a tick costs over 10,000
+//! definitions that lack nothing, `bench_queue soak` how large the tables are before and after 100,000 runs.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement fails by panicking, and prints")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -21,8 +21,9 @@ use tidemark_market::layer::Bounds;
 use tidemark_market::slicing::PlannedSlice;
 use tidemark_market::time::MINUTE;
 use tidemark_market::{Layer, Spans, Symbol, TimeRange, Timeframe, Timestamp};
+use tidemark_server::clock::Clock;
 use tidemark_server::db;
-use tidemark_server::db::queue::{self, Answer, Wish};
+use tidemark_server::db::queue::{self, Answer, ClaimedRun, Wish};
 use tidemark_server::events::EventHub;
 use tidemark_server::providers::{FetchRequest, Fetched, Limit, Listing, Provider, ProviderError};
 use tidemark_server::queue::dispatcher::DispatcherDuty;
@@ -30,10 +31,13 @@ use tidemark_server::queue::finisher::finisher;
 use tidemark_server::queue::leases::{LeaseDuty, Leases};
 use tidemark_server::queue::listener::ListenerDuty;
 use tidemark_server::queue::notifier::notifier;
+use tidemark_server::queue::orchestrator;
 use tidemark_server::queue::worker::Workshop;
 use tidemark_server::registry::Registry;
+use tidemark_server::service::Service;
+use tidemark_server::showcase::ShowcaseCheck;
 use tidemark_server::sizes::SizeBook;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 const RUNS: i64 = 20_000;
@@ -46,12 +50,14 @@ const AT_ONCE: u16 = 1_000;
 async fn main() {
     let url = std::env::var("DATABASE_URL").unwrap();
     match std::env::args().nth(1).as_deref() {
-        None | Some("drain") => {
+        None => {
             println!("{}", drain_in_batches(&scratch(&url).await).await);
             println!("{}", drain_one_by_one(&scratch(&url).await).await);
         }
         Some("flat") => claim_beside_ended_runs(&scratch(&url).await).await,
-        Some(other) => panic!("{other:?} is neither drain nor flat"),
+        Some("tick") => tick_over_covered_definitions(&scratch(&url).await).await,
+        Some("soak") => soak(&scratch(&url).await).await,
+        Some(other) => panic!("{other:?} is none of flat, tick and soak"),
     }
 }
 
@@ -113,7 +119,7 @@ fn per_second(count: i64, started: Instant) -> f64 {
 }
 
 /// Answers at once, without bars, and says when it was asked.
-struct NoOp(Arc<AtomicI64>, Instant);
+struct NoOp(mpsc::UnboundedSender<Instant>);
 
 #[async_trait]
 impl Provider for NoOp {
@@ -142,7 +148,7 @@ impl Provider for NoOp {
         request: &FetchRequest,
         _progress: &(dyn Fn(u8) + Send + Sync),
     ) -> Result<Fetched, ProviderError> {
-        self.0.store(i64::try_from(self.1.elapsed().as_micros()).unwrap(), Ordering::Release);
+        self.0.send(Instant::now()).unwrap();
         Ok(Fetched {
             bars: Vec::new(),
             adjusted: false,
@@ -161,8 +167,8 @@ impl Provider for NoOp {
 /// Every duty of a worker process, as the server starts them.
 async fn drain_in_batches(pool: &PgPool) -> serde_json::Value {
     let enqueued = enqueue_all(pool).await;
-    let (asked, zero) = (Arc::new(AtomicI64::new(0)), Instant::now());
-    let registry = Registry::new(Some(Arc::new(NoOp(Arc::clone(&asked), zero))), None);
+    let (sender, mut asked) = mpsc::unbounded_channel();
+    let registry = Registry::new(Some(Arc::new(NoOp(sender))), None);
     let (stop, worker) = (CancellationToken::new(), "bench".to_owned());
     let (notifier, telling) = notifier(pool.clone());
     let (leases, queued, controlled) = (Leases::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -198,21 +204,18 @@ async fn drain_in_batches(pool: &PgPool) -> serde_json::Value {
     let drained = per_second(RUNS, started);
     assert_eq!(succeeded(pool).await, RUNS);
 
+    while asked.try_recv().is_ok() {}
     let mut waits = Vec::new();
     for number in 0..200 {
         tokio::time::sleep(Duration::from_millis(5 + u64::try_from(number * 7 % 16).unwrap())).await;
-        asked.store(0, Ordering::Release);
-        let before = i64::try_from(zero.elapsed().as_micros()).unwrap();
+        let before = Instant::now();
         enqueue(pool, 0, std::iter::once(RUNS + number)).await;
-        while asked.load(Ordering::Acquire) == 0 {
-            tokio::task::yield_now().await;
-        }
-        waits.push(asked.load(Ordering::Acquire) - before);
+        waits.push(asked.recv().await.unwrap() - before);
     }
     stop.cancel();
     dispatching.await.unwrap();
     waits.sort_unstable();
-    let millis = |rank: usize| f64::from(i32::try_from(waits[rank]).unwrap()) / 1_000.0;
+    let millis = |rank: usize| waits[rank].as_secs_f64() * 1_000.0;
     json!({
         "system": "tidemark batch", "drained_per_s": drained, "enqueue_per_s": enqueued,
         "pickup_p50_ms": millis(100), "pickup_p99_ms": millis(197),
@@ -228,9 +231,7 @@ async fn drain_one_by_one(pool: &PgPool) -> serde_json::Value {
         tokio::spawn(async move {
             let worker = format!("w{hand}");
             while let Some(run) = queue::claim(&pool, &worker, LEASE, 1).await.unwrap().pop() {
-                let booking = Booking { covered: vec![run.slice].into(), doubted: Spans::empty() };
-                let answer = Answer { requests: 1, booking, ..Answer::default() };
-                queue::finish(&pool, &worker, &[(&run, &answer)], LEASE).await.unwrap();
+                queue::finish(&pool, &worker, &[(&run, &answer(&run))], LEASE).await.unwrap();
             }
         })
     });
@@ -261,6 +262,103 @@ async fn claim_beside_ended_runs(pool: &PgPool) {
             json!({ "ended": ended, "claim_p50_us": waits[500].as_micros(), "claim_p99_us": waits[989].as_micros() })
         );
     }
+}
+
+/// One tick over definitions that lack nothing.
+async fn tick_over_covered_definitions(pool: &PgPool) {
+    const DEFINITIONS: i64 = 10_000;
+    sqlx::raw_sql(
+        "insert into instruments (symbol, asset_class, calendar)
+         select 'T' || n, 'equity', 'XNYS' from generate_series(1, 10000) as n;
+         insert into series (symbol, timeframe) select symbol, 'h1' from instruments where symbol like 'T%';
+         insert into job_definitions (symbol, timeframe, job_type, \"window\", schedule, next_due_at)
+         select symbol, 'h1', layer, tstzrange(now() - interval '90 days', now()), 'every 5m', now() - interval '1 hour'
+         from instruments, unnest('{historical,intraday}'::bar_layer[]) as layer where symbol like 'T%';
+         insert into coverage_status (series_id, layer, covered)
+         select s.id, layer, (select range_agg(tstzrange(day, day + interval '20 hours'))
+                              from generate_series(now() - interval '100 days', now() + interval '1 day', '1 day') as day)
+                             + tstzmultirange(tstzrange(now() - interval '100 days', now() + interval '1 day'))
+         from series s, unnest('{historical,intraday}'::bar_layer[]) as layer where s.timeframe = 'h1';
+         analyze job_definitions, coverage_status, series;",
+    )
+    .execute(pool)
+    .await
+    .unwrap();
+    let (sender, _asked) = mpsc::unbounded_channel();
+    let (notifier, _telling) = notifier(pool.clone());
+    let service = Service {
+        pool: pool.clone(),
+        registry: Registry::new(Some(Arc::new(NoOp(sender))), None),
+        notifier,
+        clock: Clock::System,
+        listed: Arc::default(),
+        showcase: ShowcaseCheck::default(),
+        sizes: Arc::new(SizeBook::new(pool.clone())),
+    };
+    let started = Instant::now();
+    let ticked = orchestrator::tick(&service, Duration::from_secs(14 * 86_400)).await.unwrap();
+    let took = started.elapsed();
+    assert_eq!((i64::try_from(ticked.due_series).unwrap(), ticked.created_slices), (DEFINITIONS, 0));
+    println!("{}", json!({ "definitions": 2 * DEFINITIONS, "tick_ms": took.as_millis() }));
+}
+
+/// Five times the runs, with the sizes of the queue's tables before, in between and after. Between two rounds autovacuum gets
+/// the time that it has within a day.
+async fn soak(pool: &PgPool) {
+    const ROUNDS: i64 = 5;
+    for round in 0..=ROUNDS {
+        if round > 0 {
+            for of in 0..SERIES {
+                let first = round * 1_000;
+                enqueue(pool, of, first..first + 1_000).await;
+            }
+            drain(pool, 250).await;
+            vacuumed(pool).await;
+        }
+        let sizes: (i64, i64, i64) = sqlx::query_as(
+            "select pg_total_relation_size('job_runs_live'),
+                    (select sum(pg_total_relation_size(inhrelid))::bigint from pg_inherits
+                     where inhparent = 'job_runs_ended'::regclass),
+                    pg_total_relation_size('coverage_status') + pg_total_relation_size('series')",
+        )
+        .fetch_one(pool)
+        .await
+        .unwrap();
+        let (live, ended, series) = sizes;
+        println!(
+            "{}",
+            json!({ "ended_runs": round * RUNS, "live_bytes": live, "ended_bytes": ended, "series_bytes": series })
+        );
+    }
+}
+
+/// Waits until autovacuum has seen to the living runs, 90 s at most.
+async fn vacuumed(pool: &PgPool) {
+    let count = "select autovacuum_count from pg_stat_user_tables where relname = 'job_runs_live'";
+    let count = async || sqlx::query_scalar::<_, i64>(count).fetch_one(pool).await.unwrap();
+    let (before, started) = (count().await, Instant::now());
+    while count().await == before && started.elapsed() < Duration::from_secs(90) {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// Claims and ends `at_once` runs at a time until none is left.
+async fn drain(pool: &PgPool, at_once: i32) {
+    loop {
+        let runs = queue::claim(pool, "soak", LEASE, at_once).await.unwrap();
+        if runs.is_empty() {
+            return;
+        }
+        let answers: Vec<_> = runs.iter().map(answer).collect();
+        let answered: Vec<_> = runs.iter().zip(&answers).collect();
+        queue::finish(pool, "soak", &answered, LEASE).await.unwrap();
+    }
+}
+
+/// Nothing was traded in all of it.
+fn answer(run: &ClaimedRun) -> Answer {
+    let booking = Booking { covered: vec![run.slice].into(), doubted: Spans::empty() };
+    Answer { requests: 1, booking, ..Answer::default() }
 }
 
 /// Ended runs over the days of two weeks.

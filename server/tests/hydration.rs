@@ -73,8 +73,8 @@ async fn bad_rows_are_quarantined_and_never_stop_their_slice(pool: PgPool) {
     let simulator = simulator().await;
     let server = TestServer::start(&pool, &simulator.url()).await;
     simulator.control().add_faults([Fault::new(FaultKind::BadRows)]);
-    server.hydrate("AAPL", "m5", 2).await;
-    let done = server.at_rest("AAPL", "m5").await;
+    server.hydrate("AAPL", "d1", 30).await;
+    let done = server.at_rest("AAPL", "d1").await;
     assert_eq!(done["failed"], 0, "{done}");
     assert!(count(&pool, "select count(*) from ohlc_bar_quarantine where reason = 'duplicate'").await > 0);
     assert!(count(&pool, "select count(*) from ohlc_bar_quarantine where reason = 'not_positive'").await > 0);

@@ -60,7 +60,7 @@ impl DispatcherDuty {
         at_work.wait().await;
     }
 
-    /// Claims as many runs as hands are free, at least one hand being waited for; how many were there.
+    /// Claims as many runs as hands are free, once a quarter of them is; how many were there.
     async fn claim(
         &self,
         hands: &Arc<Semaphore>,
@@ -68,11 +68,11 @@ impl DispatcherDuty {
         shutdown: &CancellationToken,
         stop: &CancellationToken,
     ) -> Result<usize, crate::error::Error> {
-        let first = tokio::select! {
-            first = hands.acquire() => first,
+        let enough = tokio::select! {
+            enough = hands.acquire_many(u32::from(self.workers / 4).max(1)) => enough,
             () = shutdown.cancelled() => return Ok(0),
         };
-        drop(first);
+        drop(enough);
         let free = i32::try_from(hands.available_permits()).unwrap_or(i32::MAX);
         let workshop = &self.workshop;
         let runs = db::queue::claim(&workshop.pool, &workshop.worker, workshop.lease, free).await?;
