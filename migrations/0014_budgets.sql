@@ -229,7 +229,8 @@ returns text[] language sql stable as $$
 $$;
 
 -- Books what a provider told of its limit, and holds its runs back for `p_block_for` where it turned a request away.
--- `p_window_key` names its window and `p_resets_in` is how long that lasts; of two answers in one window the lower counts.
+-- `p_window_key` names its window and `p_resets_in` is how long that lasts, up to a second too long since a provider tells
+-- its time in whole seconds; of two answers in one window the lower counts.
 -- A guess is replaced by what went through where that was less, and settled where it was as much: less was turned away
 -- because of others who use the same key, or of a fault.
 drop function book_allowance;
@@ -246,7 +247,9 @@ begin
     if p_allowed is not null and p_allowed > 0 then
         update provider_budgets
         set allowed = p_allowed, is_learning = false, learned_at = now(), window_key = p_window_key,
-            resets_at = clock_timestamp() + p_resets_in,
+            resets_at = case when v_budget.window_key = p_window_key
+                                  then least(v_budget.resets_at, clock_timestamp() + p_resets_in)
+                             else clock_timestamp() + p_resets_in end,
             available = case when v_budget.window_key = p_window_key then least(v_budget.available, p_available)
                              else p_available end,
             updated_at = now()
