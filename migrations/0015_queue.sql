@@ -185,8 +185,8 @@ $$;
 
 -- Takes up to `p_limit` runs for `p_lease`, of each provider no more than it allows now, so that nobody sits on a lease
 -- waiting. One scan of job_runs_claim in its order for each provider; the CTEs are materialized because the planner could
--- otherwise repeat a limited subquery and take more than it locked. Budgets that are metered are held meanwhile, so that
--- two processes don't spend the same request.
+-- otherwise repeat a limited subquery and take more than it locked. Budgets that are metered, or of a provider that is
+-- tried after an outage, are held meanwhile, so that two processes don't spend the same request.
 create function claim_queued_job(p_worker text, p_lease interval, p_limit integer default 1)
 returns setof job_runs language plpgsql as $$
 begin
@@ -194,7 +194,8 @@ begin
         return;
     end if;
     perform from provider_budgets b
-    where b.is_metered and not b.is_paused and coalesce(b.blocked_until <= now(), true)
+    where (b.is_metered or b.failures >= failures_until_down()) and not b.is_paused
+      and coalesce(b.blocked_until <= now(), true)
       and coalesce(b.down_until <= now(), true)
       and exists (select from job_runs_live r where r.provider = b.provider and r.status = 'queued' and not r.is_held)
     order by b.provider for update;
