@@ -458,7 +458,7 @@ end
 $$;
 
 -- Ends a try without bars. What becomes of the run depends on the error's class and on what is left:
---   an attempt, for what may pass (`transient`; `throttled` spends none): tried again in `p_retry_in`;
+--   an attempt, for what may pass (`transient`; `throttled` spends none): tried again in `p_retry_in`, after others;
 --   a provider that may step in: it is asked next, and where the plan of the first is at fault (`plan`), for the series'
 --   other queued runs too;
 --   a slice that can be parted (`p_split_at`) at a provider that answers others: each half becomes a run of two attempts,
@@ -486,7 +486,7 @@ begin
         update job_runs_live
         set status = 'queued', attempt = attempt - (p_class = 'throttled')::int, outcomes = outcomes || p_code,
             run_after = now() + p_retry_in, progress = 0, lease_owner = null, lease_until = null, error_code = p_code,
-            error_message = left(p_message, 1000), updated_at = now()
+            error_message = left(p_message, 1000), turn = turn + (p_class = 'transient')::int, updated_at = now()
         where id = p_run;
         return 'queued';
     end if;
@@ -506,7 +506,10 @@ begin
     end if;
 
     if p_split_at > lower(v_run.slice) and p_split_at < upper(v_run.slice) and exists (
-        select from provider_budgets where provider = v_run.provider and last_success_at >= v_run.created_at
+        -- Successes are booked every five seconds, and may have come five seconds before it was parted. That something is too large to be read, or to be stored, is an answer.
+        select from provider_budgets where provider = v_run.provider
+          and (last_success_at >= v_run.created_at - interval '10 seconds'
+               or p_code in ('provider_too_large', 'storage_refused'))
     ) then
         perform end_runs(array[p_run], 'cancelled', p_code, 'slice_split', 'Parted in two, since it failed whole: ' || p_message);
         insert into job_runs_live (definition_id, series_id, layer, slice, status, priority, turn, hydration, provider,
