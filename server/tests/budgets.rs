@@ -198,6 +198,48 @@ async fn who_asks_to_be_left_alone_is_by_every_process_and_others_are_not(pool: 
 }
 
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn a_refusal_without_a_time_and_a_storm_of_errors_cost_waits_and_no_slice(pool: PgPool) {
+    let simulator = simulator().await;
+    witness::watch(&pool).await;
+    let config = ServeConfig { retry_ms: 200, polygon_requests_per_minute: Some(0), ..config(&simulator.url()) };
+    let servers = servers(&pool, &config, 2).await;
+    in_days(&pool, "X:BTCUSD", "h1").await;
+    let day = 24 * 60 * 60 * 1_000;
+    let midnight = chrono::Utc::now().timestamp_millis() / day * day;
+    // Every second day fails twice.
+    let storm = (5..45).step_by(2).map(|ago| Fault {
+        from: Some(Timestamp(midnight - ago * day)),
+        to: Some(Timestamp(midnight - ago * day + 1)),
+        times: Some(2),
+        ..Fault::new(FaultKind::ServerError)
+    });
+    simulator.control().add_faults(std::iter::once(Fault::once(FaultKind::RateLimit)).chain(storm));
+    servers[0].hydrate("X:BTCUSD", "h1", 50).await;
+    let done = servers[0].at_rest("X:BTCUSD", "h1").await;
+    assert_eq!((&done["failed"], &done["cancelled"]), (&json!(0), &json!(0)), "{done}");
+    assert!(simulator.control().faults().is_empty(), "each was met");
+
+    let asked: Vec<_> = asked_of(&simulator, Provider::Polygon).into_iter().filter(|it| it.start.is_some()).collect();
+    let refused = asked.iter().find(|request| request.status == Some(429)).unwrap().ended.unwrap();
+    let (from, until) = (refused.plus(250), refused.plus(15_000));
+    assert!(!asked.iter().any(|it| from < it.arrived && it.arrived < until), "left alone for 15 s");
+    let failed: Vec<_> = asked.iter().filter(|request| request.status == Some(500)).collect();
+    assert_eq!(failed.len(), 40);
+    assert_eq!(asked.len() as u64, done["success"].as_u64().unwrap() + 41, "nothing is asked for without need");
+    let mut waits = Vec::new();
+    for first in &failed {
+        let again = asked.iter().find(|it| it.start == first.start && it.arrived > first.arrived).unwrap();
+        waits.push(again.arrived.0 - first.ended.unwrap().0);
+    }
+    waits.sort_unstable();
+    println!("waits after an error: {waits:?} ms");
+    assert!(waits[0] >= 150, "{waits:?}");
+    assert!(waits.windows(2).filter(|pair| pair[0] != pair[1]).count() > 15, "spread: {waits:?}");
+    witness::assert_invariants(&pool).await;
+    stop_all(servers).await;
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn a_provider_that_fails_is_left_alone_and_tried_one_at_a_time_until_it_is_back(pool: PgPool) {
     let simulator = simulator().await;
     witness::watch(&pool).await;
