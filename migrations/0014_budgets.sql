@@ -38,6 +38,19 @@ insert into queue_state default values;
 -- How many failures in a row make a provider count as down.
 create function failures_until_down() returns integer language sql immutable as $$ select 5 $$;
 
+-- Whether the requests of the last period came after as long a quiet. Only then the provider counts them all in one window,
+-- and what it says to them tells its limit; else some may have been in the window before.
+create function is_one_window(p_provider text, p_period interval)
+returns boolean language sql stable as $$
+    select not exists (
+        select from provider_requests q
+        where q.provider = p_provider and q.ended_at <= now() - p_period and q.ended_at > (
+            select min(granted_at) from provider_requests
+            where provider = p_provider and coalesce(ended_at > now() - p_period, true)
+        ) - p_period
+    )
+$$;
+
 -- How many requests may be made of a provider now. The caller holds the row of a metered one, so that nobody else spends
 -- them meanwhile.
 create function usable_requests(b provider_budgets)
@@ -68,7 +81,8 @@ begin
         elsif b.allowed is not null then
             select v_flying + coalesce(sum(requests), 0) into v_used
             from provider_requests where provider = b.provider and ended_at > now() - b.period;
-            v_usable := least(v_usable, case when b.is_learning and v_used >= b.allowed and v_flying = 0 then 1
+            v_usable := least(v_usable, case when b.is_learning and v_used >= b.allowed and v_flying = 0
+                                                  and is_one_window(b.provider, b.period) then 1
                                              else b.allowed - v_used end);
         end if;
     end if;
@@ -160,7 +174,8 @@ begin
     loop
         if v_budget.is_learning then
             select coalesce(sum(requests), 0) into v_used from provider_requests
-            where provider = v_budget.provider and ended_at > now() - v_budget.period;
+            where provider = v_budget.provider and ended_at > now() - v_budget.period
+              and is_one_window(v_budget.provider, v_budget.period);
         end if;
         update provider_budgets
         set failures = 0, down_until = null, last_success_at = now(),
@@ -220,9 +235,10 @@ returns text[] language sql stable as $$
 $$;
 
 -- Books what a provider told of its limit, and holds its runs back for `p_block_for` where it turned a request away.
--- `p_window_key` names its window and `p_resets_in` is how long that lasts; of two answers in one window the lower counts.
--- A guess is replaced by what went through, for good where that was as much: less was turned away because of others who
--- use the same key, or of a fault.
+-- `p_window_key` names its window and `p_resets_in` is how long that lasts, up to a second too long since a provider tells
+-- its time in whole seconds; of two answers in one window the lower counts.
+-- A guess is replaced by what went through where that was less, and settled where it was as much: less was turned away
+-- because of others who use the same key, or of a fault.
 drop function book_allowance;
 create function book_allowance(
     p_provider text, p_allowed integer, p_available integer, p_window_key bigint, p_resets_in interval,
@@ -237,17 +253,22 @@ begin
     if p_allowed is not null and p_allowed > 0 then
         update provider_budgets
         set allowed = p_allowed, is_learning = false, learned_at = now(), window_key = p_window_key,
-            resets_at = clock_timestamp() + p_resets_in,
+            resets_at = case when v_budget.window_key = p_window_key
+                                  then least(v_budget.resets_at, clock_timestamp() + p_resets_in)
+                             else clock_timestamp() + p_resets_in end,
             available = case when v_budget.window_key = p_window_key then least(v_budget.available, p_available)
                              else p_available end,
             updated_at = now()
         where provider = p_provider and (v_budget.window_key is null or v_budget.window_key <= p_window_key);
-    elsif p_block_for is not null and v_budget.is_learning then
-        select coalesce(sum(requests), 0) into v_passed
-        from provider_requests where provider = p_provider and ended_at > now() - v_budget.period;
+    elsif p_block_for is not null and (v_budget.is_learning or v_budget.learned_at > now() - v_budget.period) then
+        -- Those under way may pass, but for the one that was just turned away; those which do not will say so.
+        select coalesce(sum(requests), 0) - (count(*) filter (where ended_at is null) > 0)::int into v_passed
+        from provider_requests
+        where provider = p_provider and coalesce(ended_at > now() - v_budget.period, true);
         update provider_budgets
-        set allowed = greatest(v_passed, 1), is_learning = v_passed < v_budget.allowed,
-            learned_at = case when v_passed >= v_budget.allowed then now() end
+        set allowed = greatest(least(v_passed, v_budget.allowed), 1),
+            is_learning = v_budget.is_learning and v_passed < v_budget.allowed,
+            learned_at = case when v_passed >= v_budget.allowed then now() else v_budget.learned_at end
         where provider = p_provider;
     end if;
     if p_block_for is not null then

@@ -185,8 +185,8 @@ $$;
 
 -- Takes up to `p_limit` runs for `p_lease`, of each provider no more than it allows now, so that nobody sits on a lease
 -- waiting. One scan of job_runs_claim in its order for each provider; the CTEs are materialized because the planner could
--- otherwise repeat a limited subquery and take more than it locked. Budgets that are metered are held meanwhile, so that
--- two processes don't spend the same request.
+-- otherwise repeat a limited subquery and take more than it locked. Budgets that are metered, or of a provider that is
+-- tried after an outage, are held meanwhile, so that two processes don't spend the same request.
 create function claim_queued_job(p_worker text, p_lease interval, p_limit integer default 1)
 returns setof job_runs language plpgsql as $$
 begin
@@ -194,7 +194,8 @@ begin
         return;
     end if;
     perform from provider_budgets b
-    where b.is_metered and not b.is_paused and coalesce(b.blocked_until <= now(), true)
+    where (b.is_metered or b.failures >= failures_until_down()) and not b.is_paused
+      and coalesce(b.blocked_until <= now(), true)
       and coalesce(b.down_until <= now(), true)
       and exists (select from job_runs_live r where r.provider = b.provider and r.status = 'queued' and not r.is_held)
     order by b.provider for update;
@@ -456,7 +457,7 @@ end
 $$;
 
 -- Ends a try without bars. What becomes of the run depends on the error's class and on what is left:
---   an attempt, for what may pass (`transient`; `throttled` spends none): tried again in `p_retry_in`;
+--   an attempt, for what may pass (`transient`; `throttled` spends none): tried again in `p_retry_in`, after others;
 --   a provider that may step in: it is asked next, and where the plan of the first is at fault (`plan`), for the series'
 --   other queued runs too;
 --   a slice that can be parted (`p_split_at`) at a provider that answers others: each half becomes a run of two attempts,
@@ -484,7 +485,7 @@ begin
         update job_runs_live
         set status = 'queued', attempt = attempt - (p_class = 'throttled')::int, outcomes = outcomes || p_code,
             run_after = now() + p_retry_in, progress = 0, lease_owner = null, lease_until = null, error_code = p_code,
-            error_message = left(p_message, 1000), updated_at = now()
+            error_message = left(p_message, 1000), turn = turn + (p_class = 'transient')::int, updated_at = now()
         where id = p_run;
         return 'queued';
     end if;
@@ -504,7 +505,11 @@ begin
     end if;
 
     if p_split_at > lower(v_run.slice) and p_split_at < upper(v_run.slice) and exists (
-        select from provider_budgets where provider = v_run.provider and last_success_at >= v_run.created_at
+        -- Successes are booked every five seconds, and may have come five seconds before it was parted. That something is
+        -- too large to be read, or to be stored, is an answer.
+        select from provider_budgets where provider = v_run.provider
+          and (last_success_at >= v_run.created_at - interval '10 seconds'
+               or p_code in ('provider_too_large', 'storage_refused'))
     ) then
         perform end_runs(array[p_run], 'cancelled', p_code, 'slice_split', 'Parted in two, since it failed whole: ' || p_message);
         insert into job_runs_live (definition_id, series_id, layer, slice, status, priority, turn, hydration, provider,

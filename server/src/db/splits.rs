@@ -102,12 +102,13 @@ pub async fn ask_again_soon(pool: &PgPool, symbol: &Symbol) -> Result<(), Error>
 /// # Errors
 /// Where the database fails.
 pub async fn take_unchecked(pool: &PgPool, limit: i64) -> Result<Vec<Symbol>, Error> {
+    // Not for update: whoever has just asked for the stock for the first time still holds its key.
     let symbols = sqlx::query_scalar!(
         "update instruments i set splits_checked_at = now()
          from (
              select symbol from instruments
              where asset_class = 'equity' and (splits_checked_at is null or splits_checked_at < now() - interval '1 day')
-             order by splits_checked_at nulls first limit $1 for update skip locked
+             order by splits_checked_at nulls first limit $1 for no key update skip locked
          ) due
          where i.symbol = due.symbol returning i.symbol",
         limit

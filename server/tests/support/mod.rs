@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tidemark_server::clock::Clock;
 use tidemark_server::config::{Cli, ServeConfig};
+use tidemark_server::db;
+use tidemark_server::providers::Listing;
 use tidemark_server::serve::{leptos_options, serve_on};
 use tidemark_simulator::{Simulator, SimulatorConfig};
 use tokio::net::TcpListener;
@@ -177,4 +179,34 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() 
         assert!(started.elapsed() < DEADLINE, "nothing came of it within {} s", DEADLINE.as_secs());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// The first column of the first row.
+pub async fn count(pool: &PgPool, what: &'static str) -> i64 {
+    sqlx::query_scalar(what).fetch_one(pool).await.unwrap()
+}
+
+/// Books symbols as known, so that no provider is asked whether they are.
+pub async fn listed(pool: &PgPool, symbols: &[&str]) {
+    for symbol in symbols {
+        let listing = Listing { symbol: symbol.parse().unwrap(), name: None, currency: None };
+        db::instruments::add(pool, &listing).await.unwrap();
+    }
+}
+
+/// Has a series fetched in slices of a day: as many as its window has days. Before it is asked for the first time.
+pub async fn in_days(pool: &PgPool, symbol: &str, timeframe: &str) {
+    in_slices(pool, symbol, timeframe, "1 day").await;
+}
+
+/// The same with slices of another length; in the historical layer none is shorter than a day.
+pub async fn in_slices(pool: &PgPool, symbol: &str, timeframe: &str, size: &str) {
+    listed(pool, &[symbol]).await;
+    let define = "with known as (
+                      insert into series (symbol, timeframe) values ($1, $2) on conflict do nothing
+                  )
+                  insert into job_definitions (symbol, timeframe, job_type, \"window\", slice_size)
+                  values ($1, $2, 'historical', tstzrange(now() - interval '1 hour', now()), $3::text::interval)
+                  on conflict (symbol, timeframe, job_type) do update set slice_size = excluded.slice_size";
+    sqlx::query(define).bind(symbol).bind(timeframe).bind(size).execute(pool).await.unwrap();
 }
