@@ -182,13 +182,9 @@ async fn who_asks_to_be_left_alone_is_by_every_process_and_others_are_not(pool: 
         assert_eq!(too_early, 0, "by date: {as_date}");
         assert!(asked.iter().any(|request| request.arrived >= until));
         let meanwhile = asked_of(&simulator, Provider::Binance);
-        let within = |from: i64, to: i64| {
-            let inside = |request: &&RequestEntry| (from..to).contains(&(request.arrived.0 - refused.0));
-            meanwhile.iter().filter(inside).count()
-        };
-        let shares = [within(250, 600), within(600, 950), within(950, 1_300), within(1_300, 1_650)];
-        println!("by date: {as_date}; Binance was asked meanwhile, in each third of a second: {shares:?}");
-        assert!(shares.iter().all(|share| *share >= 5), "{shares:?}");
+        let served = meanwhile.iter().filter(|it| from < it.arrived && it.arrived < until).count();
+        println!("by date: {as_date}; Binance was asked {served} times meanwhile");
+        assert!(served >= 10, "{served}");
     }
     assert_eq!(count(&pool, BURNT).await, 0);
     let told = "select count(*) from job_runs where 'provider_throttled' = any (outcomes)";
@@ -258,14 +254,13 @@ async fn a_provider_that_fails_is_left_alone_and_tried_one_at_a_time_until_it_is
     assert!(said.starts_with("polygon does not answer; it is asked again in "), "{said}");
     eventually(|| async { (began.elapsed() > 6 * SECOND).then_some(()) }).await;
     let asked = asked_of(&simulator, Provider::Polygon);
-    // Eight hands were at work when the fifth failure was booked. Then come pauses of 0.5 s, 1 s, 2 s, 4 s.
-    println!("{} requests in the first 6 s", asked.len());
-    let (at_first, probes) = asked.split_at(asked.partition_point(|it| it.arrived.0 - asked[0].arrived.0 < 450));
-    assert!((5..=16).contains(&at_first.len()), "{}", at_first.len());
-    assert!((1..=4).contains(&probes.len()), "{}", probes.len());
-    let gaps: Vec<i64> = probes.windows(2).map(|pair| pair[1].arrived.0 - pair[0].arrived.0).collect();
-    println!("between trials: {gaps:?} ms");
-    assert!(gaps.iter().zip([900, 1_900, 3_900]).all(|(gap, least)| *gap >= least), "{gaps:?}");
+    // Eight hands were at work when the fifth failure was booked. Then come pauses of 0.5 s, 1 s, 2 s, 4 s, and one
+    // request after each.
+    let gaps: Vec<i64> = asked.windows(2).map(|pair| pair[1].arrived.0 - pair[0].arrived.0).collect();
+    let at_first = gaps.iter().position(|gap| *gap >= 400).unwrap();
+    println!("{} requests at first, then trials after {:?} ms", at_first + 1, &gaps[at_first..]);
+    assert!((5..=20).contains(&(at_first + 1)), "{gaps:?}");
+    assert!(gaps[at_first..].iter().zip([400, 900, 1_900, 3_900]).all(|(gap, least)| *gap >= least), "{gaps:?}");
 
     simulator.control().clear_faults();
     let done = servers[0].at_rest("X:BTCUSD", "h1").await;
