@@ -163,6 +163,18 @@ returns boolean language sql stable as $$
     )
 $$;
 
+-- As in 0010, with a plan that is kept.
+create or replace function move_layer_bounds(
+    p_series integer, p_settled_through timestamptz, p_intraday_from timestamptz
+) returns void language plpgsql as $$
+begin
+    update series
+    set settled_through = greatest(settled_through, p_settled_through),
+        intraday_from = greatest(intraday_from, p_intraday_from)
+    where id = p_series and (settled_through < p_settled_through or intraday_from < p_intraday_from);
+end
+$$;
+
 -- As in 0009. Mostly there is nothing to take back.
 create or replace function clear_reasons(p_series integer, p_layer bar_layer, p_spans tstzmultirange)
 returns void language plpgsql as $$

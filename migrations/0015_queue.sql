@@ -7,19 +7,24 @@ comment on column job_definitions.weight is 'how many slices the series gets for
 -- The turn at which a series comes in: that of the run which is next in the queue. Its further runs follow a share apart, so
 -- that each series gets its slices in turn, however many another has waiting.
 create function first_turn(p_provider text, p_priority smallint)
-returns double precision language sql stable as $$
-    select coalesce((
+returns double precision language plpgsql stable as $$
+begin
+    return coalesce((
         select turn from job_runs_live
         where provider = p_provider and priority = p_priority and status = 'queued' and not is_held and turn < 'infinity'
         order by turn limit 1
-    ), 0)
+    ), 0);
+end
 $$;
 
 create function share_of(p_series integer)
-returns double precision language sql stable as $$
-    select 1.0 / coalesce(max(d.weight), 1)
-    from series s join job_definitions d on d.symbol = s.symbol and d.timeframe = s.timeframe
-    where s.id = p_series
+returns double precision language plpgsql stable as $$
+begin
+    return 1.0 / coalesce((
+        select max(d.weight) from series s join job_definitions d on d.symbol = s.symbol and d.timeframe = s.timeframe
+        where s.id = p_series
+    ), 1);
+end
 $$;
 
 -- Gives a series' queued runs their turns anew, the newest slice first. What it had waited for is not lost.
@@ -77,8 +82,10 @@ begin
           and lower(r.slice) < greatest(v_series.intraday_from, p_intraday_from)
         for update
     ) outdated;
-    perform end_runs(v_outdated, 'cancelled', 'cancelled', 'slice_outdated',
-                     'Its sessions have settled meanwhile; the historical layer fetches them.');
+    if v_outdated is not null then
+        perform end_runs(v_outdated, 'cancelled', 'cancelled', 'slice_outdated',
+                         'Its sessions have settled meanwhile; the historical layer fetches them.');
+    end if;
 
     insert into job_definitions as d (symbol, timeframe, job_type, "window", schedule, next_due_at)
     select p_symbol, p_timeframe, job_type::bar_layer, p_window, p_schedule, p_next_due_at
