@@ -44,7 +44,8 @@ bench: setup-test assets build ## Measure, beside a floor; writes bench/RESULTS.
 	@bench/run.sh
 
 bench-queue: build ## Measure the queue beside others and a floor; writes bench/QUEUE.md
-	@env -u DATABASE_URL -u TIDEMARK_DATA_DIR RUST_LOG=warn target/release/tidemark postgres -- bench/queue/run.sh
+	cargo build --release -p tidemark-server --example bench_queue
+	@BENCH_QUEUE_OURS=target/release/examples/bench_queue env -u DATABASE_URL -u TIDEMARK_DATA_DIR RUST_LOG=warn target/release/tidemark postgres -- bench/queue/run.sh
 
 clean: ## Remove what was built and the npm packages; the data directory stays
 	cargo clean
