@@ -98,9 +98,13 @@ declare
 begin
     set local lock_timeout = '500ms';
     for v_name in
-        select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-        where i.inhparent = 'job_runs_ended'::regclass
-          and to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= ((now() - p_keep) at time zone 'UTC')::date
+        -- Materialized, since the planner would otherwise read a day from the name of any table.
+        with days as materialized (
+            select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+            where i.inhparent = 'job_runs_ended'::regclass
+        )
+        select relname from days
+        where to_date(right(relname, 8), 'YYYYMMDD') + 1 <= ((now() - p_keep) at time zone 'UTC')::date
         order by 1
     loop
         begin
