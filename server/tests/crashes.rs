@@ -7,88 +7,13 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{Connection, PgConnection, PgPool};
-use support::processes::{Launch, Process, url_of};
+use support::pair::{PAIR, Window, assert_whole, count, deaths_and_repeats, hydrate, launch, ohlcv, run, undisturbed};
+use support::processes::url_of;
 use support::seeds::Chance;
 use support::{at_rest, eventually, short_slices, simulator, witness};
-use tidemark_simulator::{Fault, FaultKind, Simulator};
-
-/// It is traded at all hours, so that any day has the same slices.
-const PAIR: (&str, &str) = ("X:BTCUSD", "m15");
-/// The lease of the tests' workers.
-const LEASE: Duration = Duration::from_secs(2);
-
-/// A stretch of past time that stays the same while a test runs.
-#[derive(Clone, Copy)]
-struct Window {
-    from: i64,
-    to: i64,
-}
-
-impl Window {
-    /// So many days, up to two hours ago.
-    fn days(days: i64) -> Self {
-        let hour = 3_600_000;
-        let to = (chrono::Utc::now().timestamp_millis() / hour - 2) * hour;
-        Self { from: to - days * 24 * hour, to }
-    }
-}
-
-/// A process with these roles, with leases of two seconds and a provider without limits.
-fn launch(pool: &PgPool, simulator: &Simulator, roles: &str) -> Launch {
-    Launch::serve(&url_of(pool), &simulator.url())
-        .option("--roles", roles)
-        .option("--lease-seconds", &LEASE.as_secs().to_string())
-        .option("--polygon-requests-per-minute", "0")
-}
-
-async fn count(pool: &PgPool, what: &'static str) -> i64 {
-    sqlx::query_scalar(what).fetch_one(pool).await.unwrap()
-}
-
-async fn run(pool: &PgPool, statement: &'static str) {
-    sqlx::raw_sql(statement).execute(pool).await.unwrap();
-}
-
-async fn hydrate(process: &Process, (symbol, timeframe): (&str, &str), window: Window) -> Value {
-    let body = json!({ "symbol": symbol, "tf": timeframe, "from": window.from, "to": window.to });
-    let (status, progress) = process.post("/api/v1/hydrate", &body).await;
-    assert_eq!(status, 202, "{progress}");
-    progress
-}
-
-/// The bars, without what differs from one fetching to another.
-async fn ohlcv(process: &Process, (symbol, timeframe): (&str, &str), window: Window) -> Vec<Value> {
-    let Window { from, to } = window;
-    let (status, read) = process.get(&format!("/api/v1/bars?symbol={symbol}&tf={timeframe}&from={from}&to={to}")).await;
-    assert_eq!(status, 200, "{read}");
-    let values = |bar: &Value| json!([bar["ts"], bar["open"], bar["high"], bar["low"], bar["close"], bar["volume"]]);
-    read["bars"].as_array().unwrap().iter().map(values).collect()
-}
-
-/// What the pair holds where nothing goes wrong. The store is empty afterwards, watched, and has short slices.
-async fn undisturbed(pool: &PgPool, simulator: &Simulator, window: Window) -> Vec<Value> {
-    let mut process = launch(pool, simulator, "web,worker").start().await;
-    hydrate(&process, PAIR, window).await;
-    assert_eq!(at_rest(&process.url, PAIR.0, PAIR.1).await["failed"], 0);
-    let bars = ohlcv(&process, PAIR, window).await;
-    assert!(!bars.is_empty() && process.terminate().await.success());
-    run(pool, "truncate ohlc_bars_v2, coverage_status, coverage_reasons, job_runs").await;
-    short_slices(pool).await;
-    simulator.control().clear_requests();
-    witness::watch(pool).await;
-    bars
-}
-
-/// Fails where anything was lost, doubled, or fetched twice at once.
-async fn assert_whole(pool: &PgPool, simulator: &Simulator, process: &Process, window: Window, want: &[Value]) {
-    let done = at_rest(&process.url, PAIR.0, PAIR.1).await;
-    assert_eq!((&done["failed"], &done["percent"]), (&json!(0), &json!(100)), "{done}");
-    assert!(ohlcv(process, PAIR, window).await == want, "the bars differ from those of an undisturbed run");
-    assert!(simulator.control().requests().max_concurrent_overlap <= 1, "a slice was fetched twice at once");
-    witness::assert_invariants(pool).await;
-}
+use tidemark_simulator::{Fault, FaultKind};
 
 /// How long after a lease's end its run was taken back: the median and the longest, in milliseconds.
 async fn taken_back_after(pool: &PgPool) -> (i64, i64) {
@@ -100,15 +25,6 @@ async fn taken_back_after(pool: &PgPool) -> (i64, i64) {
             where before ->> 'status' = 'running' and after ->> 'error_code' = 'lease_expired'
               and before ->> 'lease_owner' is distinct from after ->> 'lease_owner'
         ) l";
-    sqlx::query_as(asked).fetch_one(pool).await.unwrap()
-}
-
-/// Claims that ended with the death of their worker, and claims beyond each run's first.
-async fn deaths_and_repeats(pool: &PgPool) -> (i64, i64) {
-    let asked = "
-        select coalesce(sum(cardinality(array_positions(outcomes, 'lease_expired'))), 0)::bigint,
-               coalesce(sum(claims - 1), 0)::bigint
-        from job_runs";
     sqlx::query_as(asked).fetch_one(pool).await.unwrap()
 }
 

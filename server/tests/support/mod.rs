@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs is there, or the test fails")]
 
+pub mod pair;
 pub mod postgres;
 pub mod processes;
 pub mod proxy;
