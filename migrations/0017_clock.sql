@@ -106,6 +106,10 @@ declare
 begin
     perform make_run_partitions(v_today, v_today + 14);
     delete from provider_requests where ended_at < now() - interval '1 hour';
+    -- Those of runs that went with their definition, and questions of processes that were killed, have ended unbooked.
+    update provider_requests q set ended_at = clock_timestamp()
+    where q.ended_at is null and q.granted_at < now() - interval '5 minutes'
+      and not exists (select from job_runs_live r where r.id = q.run_id and r.status = 'running');
     update provider_budgets set is_learning = true, learned_at = null
     where learned_at < now() - interval '1 day' and window_key is null;
     delete from viewings where until < now();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use support::processes::{Launch, url_of};
-use support::{DEADLINE, TestServer, at_rest, simulator, witness};
+use support::{DEADLINE, TestServer, at_rest, short_slices, simulator, witness};
 use tidemark_app::backend::SeriesKey;
 use tidemark_server::queue::notifier::{CHANGED_CHANNEL, notifier, read};
 use tidemark_simulator::{Fault, FaultKind};
@@ -187,8 +187,11 @@ async fn a_thousand_listeners_are_told_the_end_over_one_database_connection(pool
 async fn one_who_comes_back_after_a_crash_misses_no_end_and_sees_nothing_go_backwards(pool: PgPool) {
     let simulator = simulator().await;
     simulator.control().set_latency(Duration::from_millis(100));
+    short_slices(&pool).await;
     witness::watch(&pool).await;
-    let launch = Launch::serve(&url_of(&pool), &simulator.url()).option("--lease-seconds", "2");
+    let launch = Launch::serve(&url_of(&pool), &simulator.url())
+        .option("--lease-seconds", "2")
+        .option("--polygon-requests-per-minute", "0");
     let mut first = launch.start().await;
     let mut listener = Listener::connect(&first.url, None).await;
     assert_eq!(first.post("/api/v1/hydrate", &hydration(10)).await.0, 202);
@@ -310,8 +313,8 @@ async fn where_notifications_fail_runs_end_all_the_same_and_listeners_are_told(p
     let server = TestServer::start(&pool, &simulator.url()).await;
     witness::watch(&pool).await;
     let mut listener = Listener::connect(&server.url, None).await;
-    server.hydrate("AAPL", "h1", 10).await;
     sqlx::query("update notifications set fail = true").execute(&pool).await.unwrap();
+    server.hydrate("AAPL", "h1", 10).await;
     let done = server.at_rest("AAPL", "h1").await;
     assert_eq!((&done["failed"], &done["percent"]), (&json!(0), &json!(100)));
     let told = listener.until(is_final).await;

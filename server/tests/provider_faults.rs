@@ -372,7 +372,7 @@ async fn a_limit_that_tells_no_time_is_waited_out_by_all_and_costs_no_try(pool: 
 async fn no_bars_are_asked_for_before_the_time_that_a_limit_tells(pool: PgPool) {
     let simulator = simulator().await;
     // A request that is under way when the limit is met cannot be taken back: one at a time.
-    let config = ServeConfig { workers: 1, ..config(&simulator.url()) };
+    let config = ServeConfig { workers: 1, polygon_requests_per_minute: Some(0), ..config(&simulator.url()) };
     let server = standing_still(&pool, &config).await;
     witness::watch(&pool).await;
     for as_date in [false, true] {

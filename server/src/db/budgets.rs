@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::postgres::types::PgInterval;
 
+use super::patient::Patient;
 use super::queue::to_interval;
 use crate::error::Error;
 use crate::providers::{Allowance, Limit};
@@ -22,7 +23,7 @@ pub async fn set_limit(pool: &PgPool, provider: &str, limit: &Limit) -> Result<(
         limit.concurrency.map(number),
         limit.is_learning
     )
-    .execute(pool)
+    .execute(Patient(pool))
     .await?;
     Ok(())
 }
@@ -37,7 +38,7 @@ pub struct Request(i64);
 /// Where the database fails.
 pub async fn take(pool: &PgPool, provider: &str) -> Result<Option<Request>, Error> {
     let taken = sqlx::query_scalar!("select take_request($1)", provider);
-    Ok(taken.fetch_one(pool).await?.map(Request))
+    Ok(taken.fetch_one(Patient(pool)).await?.map(Request))
 }
 
 /// Books that a request was answered, or failed.
@@ -45,7 +46,7 @@ pub async fn take(pool: &PgPool, provider: &str) -> Result<Option<Request>, Erro
 /// # Errors
 /// Where the database fails.
 pub async fn end(pool: &PgPool, request: Request) -> Result<(), Error> {
-    sqlx::query!("select end_request($1)", request.0).execute(pool).await?;
+    sqlx::query!("select end_request($1)", request.0).execute(Patient(pool)).await?;
     Ok(())
 }
 
@@ -87,7 +88,7 @@ async fn book_allowance(
         block.map(|(delay, _)| to_interval(delay)) as Option<PgInterval>,
         block.map(|(_, reason)| reason)
     )
-    .execute(pool)
+    .execute(Patient(pool))
     .await?;
     Ok(())
 }
@@ -100,7 +101,7 @@ async fn book_allowance(
 pub async fn book_failure(pool: &PgPool, provider: &str, pause: Duration) -> Result<bool, Error> {
     let is_down =
         sqlx::query_scalar!(r#"select book_provider_failure($1, $2) as "down!""#, provider, to_interval(pause));
-    Ok(is_down.fetch_one(pool).await?)
+    Ok(is_down.fetch_one(Patient(pool)).await?)
 }
 
 fn number(value: u32) -> i32 {

@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
 use tidemark_market::{Schedule, Spans, TimeRange, Timestamp};
 
+use super::patient::Patient;
 use super::queue::{series_key, to_interval};
 use super::series::{Settings, read_hours};
 use super::{from_pg_range, to_utc};
@@ -16,7 +17,7 @@ use crate::error::Error;
 /// # Errors
 /// Where the database fails.
 pub async fn take_lead(pool: &PgPool, process: &str, lead_for: Duration) -> Result<Option<i64>, Error> {
-    Ok(sqlx::query_scalar!("select take_lead($1, $2)", process, to_interval(lead_for)).fetch_one(pool).await?)
+    Ok(sqlx::query_scalar!("select take_lead($1, $2)", process, to_interval(lead_for)).fetch_one(Patient(pool)).await?)
 }
 
 /// Lets another process lead at once.
@@ -24,7 +25,7 @@ pub async fn take_lead(pool: &PgPool, process: &str, lead_for: Duration) -> Resu
 /// # Errors
 /// Where the database fails.
 pub async fn resign_lead(pool: &PgPool, process: &str) -> Result<(), Error> {
-    sqlx::query!("select resign_lead($1)", process).execute(pool).await?;
+    sqlx::query!("select resign_lead($1)", process).execute(Patient(pool)).await?;
     Ok(())
 }
 
@@ -34,7 +35,7 @@ pub async fn resign_lead(pool: &PgPool, process: &str) -> Result<(), Error> {
 /// Where the database fails.
 pub async fn begin_tick(pool: &PgPool, process: &str, term: i64, period: Duration) -> Result<bool, Error> {
     let begun = sqlx::query_scalar!(r#"select begin_tick($1, $2, $3) as "begun!""#, process, term, to_interval(period));
-    Ok(begun.fetch_one(pool).await?)
+    Ok(begun.fetch_one(Patient(pool)).await?)
 }
 
 /// A series whose definitions are due.
@@ -74,7 +75,7 @@ pub async fn take_due(pool: &PgPool, again_in: Duration) -> Result<Vec<DueSeries
            from take_due_definitions($1)"#,
         to_interval(again_in)
     )
-    .fetch_all(pool)
+    .fetch_all(Patient(pool))
     .await?;
     rows.into_iter()
         .map(|row| {
@@ -106,7 +107,7 @@ pub async fn put_off(pool: &PgPool, next: &[(SeriesKey, Timestamp)]) -> Result<(
         &next.iter().map(|(series, _)| series.timeframe.to_string()).collect::<Vec<_>>(),
         &next.iter().map(|(_, at)| to_utc(*at)).collect::<Vec<_>>()
     )
-    .execute(pool)
+    .execute(Patient(pool))
     .await?;
     Ok(())
 }
@@ -128,7 +129,7 @@ pub struct Housekeeping {
 pub async fn keep_house(pool: &PgPool, keep: Duration) -> Result<Housekeeping, Error> {
     let row =
         sqlx::query!(r#"select dropped as "dropped!", fallen as "fallen!" from keep_house($1)"#, to_interval(keep));
-    let row = row.fetch_one(pool).await?;
+    let row = row.fetch_one(Patient(pool)).await?;
     let count = |count: i32| u32::try_from(count).unwrap_or(0);
     Ok(Housekeeping { dropped_days: count(row.dropped), fallen_back: count(row.fallen) })
 }

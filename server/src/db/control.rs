@@ -3,6 +3,7 @@
 use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
 
+use super::patient::Patient;
 use super::queue::{CONTROL_CHANNEL, QUEUED_CHANNEL, series_key, tell};
 use crate::control::{Action, Scope};
 use crate::error::Error;
@@ -28,7 +29,7 @@ pub async fn control(pool: &PgPool, action: Action, scope: &Scope, who: &str) ->
         scope.target(),
         who
     )
-    .fetch_all(pool)
+    .fetch_all(Patient(pool))
     .await?;
     tell(pool, CONTROL_CHANNEL).await;
     if matches!(action, Action::Resume | Action::Retry) {

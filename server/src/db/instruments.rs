@@ -3,6 +3,7 @@
 use sqlx::{PgExecutor, PgPool};
 use tidemark_market::{Hours, Symbol};
 
+use super::patient::Patient;
 use crate::error::Error;
 use crate::providers::Listing;
 
@@ -15,7 +16,7 @@ pub async fn is_known(pool: &PgPool, symbol: &Symbol) -> Result<bool, Error> {
         r#"select exists (select from instruments where symbol = $1) as "exists!""#,
         symbol.as_str()
     );
-    Ok(known.fetch_one(pool).await?)
+    Ok(known.fetch_one(Patient(pool)).await?)
 }
 
 /// Books that a provider lists the symbol.

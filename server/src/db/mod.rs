@@ -10,6 +10,7 @@ mod columns;
 pub mod control;
 pub mod files;
 pub mod instruments;
+pub mod patient;
 pub mod progress;
 pub mod quality;
 pub mod queue;

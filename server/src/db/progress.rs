@@ -6,6 +6,7 @@ use tidemark_market::SeriesProgress;
 use tidemark_market::progress::{RunFailure, RunProgress};
 
 use super::from_pg_range;
+use super::patient::Patient;
 use crate::error::Error;
 
 /// The most runs a listener is told of one by one. Counts are always whole.
@@ -51,7 +52,7 @@ pub async fn of_series(pool: &PgPool, series: &SeriesKey) -> Result<SeriesProgre
         series.symbol.as_str(),
         series.timeframe.as_str()
     )
-    .fetch_optional(pool)
+    .fetch_optional(Patient(pool))
     .await?;
     let Some(row) = row else { return Ok(SeriesProgress::default()) };
     let failure = match (row.failure, row.failed_slice) {
@@ -92,7 +93,7 @@ pub async fn recent_runs(pool: &PgPool, series: &SeriesKey) -> Result<Vec<RunPro
         series.timeframe.as_str(),
         RUNS_TOLD
     )
-    .fetch_all(pool)
+    .fetch_all(Patient(pool))
     .await?;
     rows.into_iter()
         .map(|row| {

@@ -15,6 +15,7 @@ use tidemark_market::validate::Validated;
 use tidemark_market::{Calendar, Layer, Schedule, Spans, TimeRange, Timestamp};
 
 use super::columns::Columns;
+use super::patient::Patient;
 use super::series::read_hours;
 use super::{from_pg_range, to_multirange, to_pg_range, to_utc};
 use crate::error::Error;
@@ -103,7 +104,7 @@ pub async fn ensure_coverage(
         &parts.provider,
         &parts.others
     )
-    .fetch_one(pool)
+    .fetch_one(Patient(pool))
     .await?;
     if created > 0 {
         tell(pool, QUEUED_CHANNEL).await;
@@ -114,7 +115,7 @@ pub async fn ensure_coverage(
 /// Tells all processes that something happened, in a statement of its own: what was done stands though nobody can be told,
 /// since everyone looks for it every few seconds.
 pub async fn tell(pool: &PgPool, channel: &str) {
-    if let Err(error) = sqlx::query!("select pg_notify($1, '')", channel).execute(pool).await {
+    if let Err(error) = sqlx::query!("select pg_notify($1, '')", channel).execute(Patient(pool)).await {
         tracing::warn!(channel, %error, "workers could not be told; they find out by themselves within seconds");
     }
 }
@@ -167,7 +168,7 @@ pub async fn book_outside(
         provider,
         message
     )
-    .execute(pool)
+    .execute(Patient(pool))
     .await?;
     Ok(())
 }
@@ -185,7 +186,7 @@ pub async fn claim(pool: &PgPool, worker: &str, lease: Duration, limit: i32) -> 
         to_interval(lease),
         limit
     )
-    .fetch_all(pool)
+    .fetch_all(Patient(pool))
     .await?;
     rows.into_iter()
         .map(|row| {
@@ -227,7 +228,7 @@ pub async fn renew(pool: &PgPool, worker: &str, held: &[Held], lease: Duration) 
         &held.iter().map(|held| i16::from(held.progress)).collect::<Vec<_>>(),
         to_interval(lease)
     );
-    Ok(lost.fetch_all(pool).await?)
+    Ok(lost.fetch_all(Patient(pool)).await?)
 }
 
 /// What a run brought.
@@ -294,7 +295,7 @@ pub async fn finish(
         to_interval(recheck_in),
         to_interval(Duration::from_millis(YOUNG_MILLIS))
     )
-    .fetch_all(pool)
+    .fetch_all(Patient(pool))
     .await?;
     Ok(rows.into_iter().map(|row| (row.run, u32::try_from(row.written).unwrap_or(0))).collect())
 }
@@ -377,7 +378,7 @@ pub async fn fail(pool: &PgPool, run: &ClaimedRun, worker: &str, failure: &Failu
         to_multirange(failure.sessions),
         failure.split_at.map(to_utc)
     );
-    match fate.fetch_one(pool).await?.as_deref() {
+    match fate.fetch_one(Patient(pool)).await?.as_deref() {
         None => Ok(Fate::Lost),
         Some("queued") => Ok(Fate::Queued),
         Some("moved") => Ok(Fate::Moved),
@@ -393,7 +394,7 @@ pub async fn fail(pool: &PgPool, run: &ClaimedRun, worker: &str, failure: &Failu
 /// Where the database fails.
 pub async fn release(pool: &PgPool, run: &ClaimedRun, worker: &str) -> Result<bool, Error> {
     let released = sqlx::query_scalar!(r#"select release_run($1, $2, $3) as "released!""#, run.id, run.attempt, worker);
-    Ok(released.fetch_one(pool).await?)
+    Ok(released.fetch_one(Patient(pool)).await?)
 }
 
 /// Gives every run whose lease has run out back to the queue; the series they belong to.
@@ -402,7 +403,7 @@ pub async fn release(pool: &PgPool, run: &ClaimedRun, worker: &str) -> Result<bo
 /// Where the database fails.
 pub async fn reap(pool: &PgPool) -> Result<Vec<SeriesKey>, Error> {
     let rows = sqlx::query!(r#"select symbol as "symbol!", timeframe as "timeframe!" from reap_expired_leases()"#)
-        .fetch_all(pool)
+        .fetch_all(Patient(pool))
         .await?;
     rows.iter().map(|row| series_key(&row.symbol, &row.timeframe)).collect()
 }
@@ -412,7 +413,7 @@ pub async fn reap(pool: &PgPool) -> Result<Vec<SeriesKey>, Error> {
 /// # Errors
 /// Where the database fails.
 pub async fn due_in(pool: &PgPool) -> Result<Option<Duration>, Error> {
-    let millis = sqlx::query_scalar!("select queue_due_in()").fetch_one(pool).await?;
+    let millis = sqlx::query_scalar!("select queue_due_in()").fetch_one(Patient(pool)).await?;
     Ok(millis.map(|millis| Duration::try_from_secs_f64(millis / 1_000.0).unwrap_or_default()))
 }
 

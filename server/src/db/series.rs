@@ -4,6 +4,7 @@ use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
 use tidemark_market::{Calendar, Hours};
 
+use super::patient::Patient;
 use crate::error::Error;
 
 /// How a series is kept.
@@ -37,7 +38,7 @@ pub async fn settings(pool: &PgPool, series: &SeriesKey) -> Result<Settings, Err
         series.symbol.as_str(),
         series.timeframe.as_str()
     )
-    .fetch_optional(pool)
+    .fetch_optional(Patient(pool))
     .await?;
     let Some(row) = row else { return Ok(Settings::default()) };
     Ok(Settings { hours: read_hours(&row.hours)?, slice_millis: row.slice_millis })
@@ -55,7 +56,7 @@ pub async fn set_hours(pool: &PgPool, series: &SeriesKey, hours: Hours) -> Resul
         series.timeframe.as_str(),
         hours.as_str()
     );
-    Ok(changed.fetch_one(pool).await?)
+    Ok(changed.fetch_one(Patient(pool)).await?)
 }
 
 pub(super) fn read_hours(text: &str) -> Result<Hours, Error> {

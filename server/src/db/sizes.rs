@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tidemark_market::{Layer, Timeframe};
 
+use super::patient::Patient;
 use super::queue::to_interval;
 use crate::error::Error;
 
@@ -21,7 +22,7 @@ pub async fn read(pool: &PgPool) -> Result<HashMap<SizeKey, i64>, Error> {
         r#"select provider, timeframe, layer::text as "layer!", (extract(epoch from size) * 1000)::bigint as "millis!"
            from slice_sizes"#
     )
-    .fetch_all(pool)
+    .fetch_all(Patient(pool))
     .await?;
     rows.into_iter()
         .map(|row| {
@@ -47,7 +48,7 @@ pub async fn set(pool: &PgPool, (provider, timeframe, layer): &SizeKey, former: 
         interval(former),
         interval(size)
     )
-    .execute(pool)
+    .execute(Patient(pool))
     .await?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
 
+use super::patient::Patient;
 use super::queue::to_interval;
 use crate::error::Error;
 
@@ -21,5 +22,5 @@ pub async fn book(pool: &PgPool, process: &str, series: &[SeriesKey], stay: Dura
         &series.iter().map(|series| series.timeframe.to_string()).collect::<Vec<_>>(),
         to_interval(stay)
     );
-    Ok(u32::try_from(fallen.fetch_one(pool).await?).unwrap_or(0))
+    Ok(u32::try_from(fallen.fetch_one(Patient(pool)).await?).unwrap_or(0))
 }

@@ -1,7 +1,7 @@
 //! Claims runs for this process's free hands and hands each to a worker.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +12,9 @@ use crate::db;
 
 /// The longest the dispatcher sleeps: what a lost notification costs.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+
+/// How often a dispatcher that is never idle looks for leases that have run out.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How long to wait after the database failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -36,7 +39,12 @@ impl DispatcherDuty {
         let (at_work, stop) = (TaskTracker::new(), CancellationToken::new());
         // What a process of this machine left behind when it was killed is taken up at once.
         self.reap().await;
+        let mut looked = Instant::now();
         while !shutdown.is_cancelled() {
+            if looked.elapsed() > LOOK_EVERY {
+                self.reap().await;
+                looked = Instant::now();
+            }
             let claimed = self.claim(&hands, &at_work, &shutdown, &stop).await;
             let sleep = match claimed {
                 Ok(0) => self.sleep_time().await,

@@ -18,7 +18,7 @@ use crate::error::Error;
 /// The most runs that one statement ends.
 const MAX_RUNS: usize = 500;
 /// The most bars that one statement writes, unless one run brought more.
-const MAX_BARS: usize = 50_000;
+const MAX_BARS: usize = 20_000;
 
 /// How many statements are under way at once. A series always goes the same way, since they would wait for its row.
 const WAYS: usize = 2;

@@ -13,6 +13,8 @@ use tidemark_app::backend::SeriesKey;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::db::patient::Patient;
+
 /// The channel listeners hear of changed series on; the payload is [`written`] series, one a line.
 pub const CHANGED_CHANNEL: &str = "job_changed";
 
@@ -78,7 +80,8 @@ impl NotifierDuty {
         }
         let payload = Vec::from_iter(changed).join("\n");
         let payload = if payload.len() > MAX_PAYLOAD { "" } else { &payload };
-        let sent = sqlx::query!("select pg_notify($1, $2)", CHANGED_CHANNEL, payload).execute(&self.pool).await;
+        let sent =
+            sqlx::query!("select pg_notify($1, $2)", CHANGED_CHANNEL, payload).execute(Patient(&self.pool)).await;
         if let Err(error) = sent {
             tracing::warn!(%error, "a change could not be told; listeners find it by themselves within seconds");
         }

@@ -1,8 +1,10 @@
 //! One run from claim to end: fetch, validate, write, finish, while the lease is kept.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use sqlx::PgPool;
 use tidemark_market::coverage::{self, Booking};
 use tidemark_market::validate::{Validated, validate};
@@ -12,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::finisher::{Finished, Finisher};
 use super::leases::{Lease, Leases};
 use super::notifier::Notifier;
-use crate::db::queue::{Answer, ClaimedRun, Failure, Fate, Retry};
+use crate::db::queue::{Answer, ClaimedRun, Failure, Fate, QUEUED_CHANNEL, Retry};
 use crate::error::{Error, Refusal};
 use crate::providers::{Allowance, ErrorClass, FetchRequest, Fetched, Provider, ProviderError};
 use crate::registry::Registry;
@@ -61,9 +63,10 @@ impl Workshop {
         crash::point("after_claim");
         let lease = self.leases.keep(&run);
         self.notifier.changed(&run.series);
-        let result = match self.registry.named(&run.provider).cloned() {
-            Some(provider) => self.fetch_and_finish(&run, &*provider, &lease, stop).await,
-            None => self.fail(&run, &provider_is_gone(&run.provider)).await,
+        // A panic is one run's: its siblings go on, and nobody waits for its lease to run out.
+        let result = match AssertUnwindSafe(self.serve(&run, &lease, stop)).catch_unwind().await {
+            Ok(result) => result,
+            Err(_) => self.fail(&run, &worker_panicked()).await,
         };
         match result {
             Ok(true) => self.notifier.changed(&run.series),
@@ -83,6 +86,15 @@ impl Workshop {
     }
 
     /// False where the lease was lost.
+    async fn serve(&self, run: &ClaimedRun, lease: &Lease, stop: CancellationToken) -> Result<bool, Error> {
+        crash::poison(run.series.symbol.as_str());
+        match self.registry.named(&run.provider).cloned() {
+            Some(provider) => self.fetch_and_finish(run, &*provider, lease, stop).await,
+            None => self.fail(run, &provider_is_gone(&run.provider)).await,
+        }
+    }
+
+    /// False where the lease was lost.
     async fn fetch_and_finish(
         &self,
         run: &ClaimedRun,
@@ -98,8 +110,15 @@ impl Workshop {
             Outcome::Fetched(Ok(fetched)) => self.finish(run, provider, fetched, took, lease).await,
             Outcome::Fetched(Err(error)) => self.fail(run, &error).await,
             Outcome::LeaseLost => Ok(false),
-            Outcome::Stopped => db::queue::release(&self.pool, run, &self.worker).await,
+            Outcome::Stopped => self.give_back(run).await,
         }
+    }
+
+    /// Gives the run back and wakes the other processes, so that one of them takes it up at once.
+    async fn give_back(&self, run: &ClaimedRun) -> Result<bool, Error> {
+        let released = db::queue::release(&self.pool, run, &self.worker).await?;
+        db::queue::tell(&self.pool, QUEUED_CHANNEL).await;
+        Ok(released)
     }
 
     async fn finish(
@@ -296,11 +315,19 @@ fn jitter(run: i64, attempt: i16) -> f64 {
 /// The code of a run whose bars break a rule of the database.
 const STORAGE_REFUSED: &str = "storage_refused";
 
+/// The code of a run over which its worker panicked.
+const WORKER_PANICKED: &str = "worker_panicked";
+
 /// Where the run's slice may be parted in two halves of session time, if its failure may be the fault of a part of it.
 fn split_at(run: &ClaimedRun, code: &str) -> Option<Timestamp> {
     let may_be_a_part = matches!(
         code,
-        "provider_malformed" | "provider_too_large" | "provider_timeout" | "provider_server_error" | STORAGE_REFUSED
+        "provider_malformed"
+            | "provider_too_large"
+            | "provider_timeout"
+            | "provider_server_error"
+            | STORAGE_REFUSED
+            | WORKER_PANICKED
     );
     if !may_be_a_part {
         return None;
@@ -332,6 +359,18 @@ fn refused(run: &ClaimedRun, validated: &Validated) -> Spans {
 fn sessions_in(run: &ClaimedRun) -> Vec<TimeRange> {
     let spans = run.calendar.session_spans(run.series.timeframe, run.slice, Timestamp(i64::MAX / 2));
     spans.into_iter().filter_map(|span| span.intersect(run.slice)).collect()
+}
+
+fn worker_panicked() -> ProviderError {
+    ProviderError {
+        class: ErrorClass::Transient,
+        code: WORKER_PANICKED,
+        message: "The server made a mistake over this slice; its log says where. It is tried again by itself while \
+                  attempts are left; after that, report it with the log, and use Retry."
+            .to_owned(),
+        retry_after: None,
+        allowance: None,
+    }
 }
 
 fn provider_is_gone(name: &str) -> ProviderError {

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what a test needs is there, or the test fails")]
 
+pub mod pair;
 pub mod postgres;
 pub mod processes;
 pub mod proxy;
@@ -147,6 +148,17 @@ impl TestServer {
         assert_eq!(status, 200, "{bars}");
         bars
     }
+}
+
+/// Has the slices of all series be as short as slices get, so that there are many. To be called before a server starts.
+pub async fn short_slices(pool: &PgPool) {
+    let short = "
+        insert into slice_sizes (provider, timeframe, layer, size)
+        select provider, timeframe, layer::bar_layer, interval '2 hours'
+        from unnest(array['polygon', 'tradier']) as provider, unnest(array['m1', 'm5', 'm15', 'm30', 'h1']) as timeframe,
+             unnest(array['historical', 'intraday']) as layer
+        on conflict (provider, timeframe, layer) do update set size = excluded.size";
+    sqlx::query(short).execute(pool).await.unwrap();
 }
 
 /// Waits until nothing of the series is queued or running at the server there; the progress then.

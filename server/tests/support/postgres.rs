@@ -44,9 +44,18 @@ impl OwnPostgres {
 
     /// Stops it at once (SIGQUIT): nothing is written that is not, and the next start recovers.
     pub async fn stop_immediately(&mut self) {
+        self.stop_by("QUIT").await;
+    }
+
+    /// Stops it in order (SIGINT), whoever is connected.
+    pub async fn stop_fast(&mut self) {
+        self.stop_by("INT").await;
+    }
+
+    async fn stop_by(&mut self, name: &str) {
         let id = self.postmaster().expect("it runs");
         let running = std::fs::read(self.pid_file()).unwrap();
-        signal(id, "QUIT");
+        signal(id, name);
         eventually(|| async { is_gone(id).then_some(()) }).await;
         // A power cut leaves the file behind, and by it the next start takes the same port.
         std::fs::write(self.pid_file(), running).unwrap();

@@ -23,6 +23,7 @@ pub fn url_of(pool: &PgPool) -> String {
 }
 
 /// How to start a process.
+#[derive(Clone)]
 pub struct Launch {
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
