@@ -73,7 +73,7 @@ async fn crash_at(pool: &PgPool, point: &str) -> i64 {
 
     let _second = launch(pool, &simulator, "worker").start().await;
     assert_whole(pool, &simulator, &web, window, &want).await;
-    println!("{point}: all ended {} ms after the crash", crashed.elapsed().as_millis());
+    eprintln!("{point}: all ended {} ms after the crash", crashed.elapsed().as_millis());
     let ((deaths, repeats), (_, longest)) = (deaths_and_repeats(pool).await, taken_back_after(pool).await);
     assert!(deaths == repeats && longest < 5_000, "{deaths} deaths, {repeats} repeats, after {longest} ms");
     assert!((1..=4).contains(&(deaths + ended)), "one claim's worth: {deaths} died, {ended} had ended");

@@ -255,7 +255,7 @@ async fn troubled(pool: &PgPool, code: &'static str) -> i64 {
     run(pool, "delete from trouble").await;
     let over = Instant::now();
     assert_whole(pool, &simulator, &process, window, &want).await;
-    println!("{code}: all ended {} ms after it was over", over.elapsed().as_millis());
+    eprintln!("{code}: all ended {} ms after it was over", over.elapsed().as_millis());
     let once = "select count(*) from job_runs where claims <> 1 or attempt <> 1";
     assert_eq!(count(pool, once).await, 0, "no try was spent, and nothing fetched twice");
     count(pool, "select last_value from met").await
