@@ -45,7 +45,7 @@ async fn a_postgres_restarted_ten_times_costs_no_bar_and_no_process() {
     let mut postgres = OwnPostgres::start().await;
     let pool = postgres.migrated().await;
     let simulator = simulator().await;
-    let window = Window::days(150);
+    let window = Window::days(100);
     let want = undisturbed(&pool, &simulator, window).await;
     simulator.control().set_latency(Duration::from_millis(100));
     let launch = |roles| launch(&pool, &simulator, roles).option("--lease-seconds", "5");
@@ -111,7 +111,7 @@ async fn a_listener_that_is_cut_off_listens_again_and_meanwhile_the_queue_is_loo
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn connections_that_fall_silent_are_given_up_in_time(pool: PgPool) {
     let simulator = simulator().await;
-    let window = Window::days(20);
+    let window = Window::days(12);
     let want = undisturbed(&pool, &simulator, window).await;
     simulator.control().set_latency(Duration::from_millis(100));
     let web = launch(&pool, &simulator, "web").start().await;
@@ -156,7 +156,7 @@ async fn connections_that_fall_silent_are_given_up_in_time(pool: PgPool) {
 async fn all_connections_cut_again_and_again_cost_no_try(pool: PgPool) {
     let mut chance = Chance::new("all_connections_cut_again_and_again_cost_no_try");
     let simulator = simulator().await;
-    let window = Window::days(40);
+    let window = Window::days(30);
     let want = undisturbed(&pool, &simulator, window).await;
     simulator.control().set_latency(Duration::from_millis(100));
     let launch = |roles| launch(&pool, &simulator, roles).option("--lease-seconds", "5");
@@ -242,7 +242,7 @@ const TROUBLE: &str = "
 /// Runs into failures with `code`, which stop after a while; how many were met.
 async fn troubled(pool: &PgPool, code: &'static str) -> i64 {
     let simulator = simulator().await;
-    let window = Window::days(10);
+    let window = Window::days(5);
     let want = undisturbed(pool, &simulator, window).await;
     run(pool, TROUBLE).await;
     let process = launch(pool, &simulator, "web,worker").start().await;
