@@ -571,23 +571,29 @@ end
 $$;
 
 -- Milliseconds until something in the queue is due by itself: a delayed run, a provider that may be asked again, a
--- lease's end. Null where nothing is.
+-- lease's end. What became due within the last quarter of a second counts as due now: a claim may just have missed it.
+-- Null where nothing is.
 create or replace function queue_due_in()
 returns double precision language sql stable as $$
     select extract(epoch from least(
-        (select run_after from job_runs_live
-         where status = 'queued' and run_after > created_at and run_after > now() and not is_held
-         order by run_after limit 1),
+        (select r.run_after from job_runs_live r
+         where r.status = 'queued' and r.run_after > r.created_at and r.run_after > now() - interval '250 ms'
+           and not r.is_held and not exists (
+               select from provider_budgets b
+               where b.provider = r.provider and greatest(b.blocked_until, b.down_until) > now()
+           )
+         order by r.run_after limit 1),
         (select min(case
-            when b.blocked_until > now() or b.down_until > now() then greatest(b.blocked_until, b.down_until)
-            when b.window_key is not null then case when b.resets_at > now() then b.resets_at end
+            when greatest(b.blocked_until, b.down_until) > now() - interval '250 ms'
+                then greatest(b.blocked_until, b.down_until)
+            when b.window_key is not null then case when b.resets_at > now() - interval '250 ms' then b.resets_at end
             else (
                 select min(q.ended_at) + b.period from provider_requests q
-                where q.provider = b.provider and q.ended_at > now() - b.period
+                where q.provider = b.provider and q.ended_at > now() - b.period - interval '250 ms'
             ) end)
          from provider_budgets b
          where not b.is_paused
-           and (b.is_metered or b.blocked_until > now() or b.down_until > now())
+           and (b.is_metered or greatest(b.blocked_until, b.down_until) > now() - interval '250 ms')
            and exists (select from job_runs_live r where r.provider = b.provider and r.status = 'queued' and not r.is_held)),
         (select lease_until from job_runs_live where lease_until is not null order by lease_until limit 1)
     ) - clock_timestamp()) * 1000

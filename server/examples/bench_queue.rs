@@ -4,7 +4,7 @@
 //! A no-op run fetches a minute of a weekend: nothing is written but its end and the coverage that it tells.
 //!
 //! `bench_queue flat` tells what a claim costs as ended runs pile up, `bench_queue tick` what a tick costs over 10,000
-//! definitions that lack nothing, `bench_queue soak` how large the tables are before and after 100,000 runs.
+//! definitions that lack nothing, `bench_queue soak` how large the tables are before and after 60,000 runs.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement fails by panicking, and prints")]
 
@@ -310,10 +310,10 @@ async fn tick_over_covered_definitions(pool: &PgPool) {
     println!("{}", json!({ "definitions": 2 * DEFINITIONS, "tick_ms": took.as_millis() }));
 }
 
-/// Five times the runs, with the sizes of the queue's tables before, in between and after. Between two rounds autovacuum gets
+/// Three times the runs, with the sizes of the queue's tables before, in between and after. Between two rounds autovacuum gets
 /// the time that it has within a day.
 async fn soak(pool: &PgPool) {
-    const ROUNDS: i64 = 5;
+    const ROUNDS: i64 = 3;
     for round in 0..=ROUNDS {
         if round > 0 {
             for of in 0..SERIES {
