@@ -44,7 +44,7 @@ const RUNS: i64 = 20_000;
 const SERIES: i64 = 20;
 const SATURDAY: Timestamp = Timestamp(1_710_547_200_000);
 const LEASE: Duration = Duration::from_secs(30);
-const AT_ONCE: u16 = 1_000;
+const AT_ONCE: u16 = 4_000;
 /// Minutes that are fetched first, so that nothing is measured before connections and plans are made.
 const REHEARSED: std::ops::Range<i64> = 1_000..1_100;
 
@@ -253,6 +253,11 @@ async fn drain_one_by_one(pool: &PgPool) -> serde_json::Value {
 async fn claim_beside_ended_runs(pool: &PgPool) {
     for of in 0..SERIES {
         enqueue(pool, of, 0..500).await;
+    }
+    sqlx::query("vacuum analyze job_runs_live").execute(pool).await.unwrap();
+    // Every connection makes its plans first.
+    for _ in 0..1_000 {
+        queue::claim(pool, "flat", LEASE, 1).await.unwrap();
     }
     let mut ended = 0;
     for wanted in [1_000, 10_000, 100_000, 1_000_000, 5_000_000] {

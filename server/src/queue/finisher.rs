@@ -16,7 +16,7 @@ use crate::db::queue::{Answer, ClaimedRun};
 use crate::error::Error;
 
 /// The most runs that one statement ends.
-const MAX_RUNS: usize = 500;
+const MAX_RUNS: usize = 1_000;
 /// The most bars that one statement writes, unless one run brought more.
 const MAX_BARS: usize = 20_000;
 
