@@ -65,12 +65,12 @@ test.describe('filling', () => {
       ]);
       const requests = await world.simulator.requestCount();
       const slices = await world.database.count(`job_runs r join series s on s.id = r.series_id where symbol = 'X:BTCUSD'`);
-      const floor = (requests * LATENCY_MS) / CONCURRENCY;
+      const floor = Math.ceil(requests / CONCURRENCY) * LATENCY_MS;
       row(
         `opening X:BTCUSD ${timeframe}, never seen before, to its last bar drawn: ${slices} slices, ${requests} requests ` +
           `of ${LATENCY_MS} ms, ${CONCURRENCY} at once, ${await chart.bars()} bars`,
         `${ms(took)}, of which ${ms(up)} until the page runs`,
-        `${ms(floor)} (requests × latency ÷ concurrency)`,
+        `${ms(floor)} (latency × rounds of requests)`,
         (took / floor).toFixed(2),
       );
     });

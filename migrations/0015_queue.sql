@@ -465,7 +465,7 @@ $$;
 
 -- Ends a try without bars. What becomes of the run depends on the error's class and on what is left:
 --   an attempt, for what may pass (`transient`; `throttled` spends none): tried again in `p_retry_in`, after others;
---   a provider that may step in: it is asked next, and where the plan of the first is at fault (`plan`), for the series'
+--   a provider that may step in, at once where the first is down: it is asked next, and where the plan of the first is at fault (`plan`), for the series'
 --   other queued runs too;
 --   a slice that can be parted (`p_split_at`) at a provider that answers others: each half becomes a run of two attempts,
 --   so that one bad minute does not cost a day;
@@ -488,7 +488,8 @@ begin
     perform end_run_requests(array[p_run], array[case when p_class = 'throttled' then 0 else 1 end]);
 
     if (p_class = 'throttled' and v_run.claims < 100)
-       or (p_class = 'transient' and v_run.attempt < v_run.max_attempts) then
+       or (p_class = 'transient' and v_run.attempt < v_run.max_attempts
+           and not (cardinality(v_run.chain) > 0 and is_down(v_run.provider) and not is_down(v_run.chain[1]))) then
         update job_runs_live
         set status = 'queued', attempt = attempt - (p_class = 'throttled')::int, outcomes = outcomes || p_code,
             run_after = now() + p_retry_in, progress = 0, lease_owner = null, lease_until = null, error_code = p_code,

@@ -149,6 +149,8 @@ fn base_settings(home: &Path, password: String) -> SettingsBuilder {
         .config("unix_socket_directories", "''")
         // The crate starts Postgres with -F, which gives up durability; what is acknowledged must be kept.
         .config("fsync", "on")
+        // Some ten processes may share it, each with twenty connections.
+        .config("max_connections", "300")
 }
 
 fn settings(home: &Path, user: Option<&User>) -> Result<Settings, PostgresError> {

@@ -231,6 +231,10 @@ impl Workshop {
         if let Retry::Throttled(delay) = retry {
             self.book_allowance(run, error.allowance.as_ref(), Some(delay)).await;
         }
+        if error.is_outage() {
+            // Before the run is given up: nobody is to ask again between the two.
+            self.book_outage(run).await;
+        }
         let (sessions, split_at) = (sessions_in(run), split_at(run, error.code));
         let failure = Failure { code: error.code, message: &error.message, retry, sessions: &sessions, split_at };
         let fate = db::queue::fail(&self.pool, run, &self.worker, &failure).await?;
@@ -243,9 +247,6 @@ impl Workshop {
         }
         if let Some(provider) = self.registry.named(&run.provider).filter(|_| error.asks_for_less()) {
             self.sizes.shorten(&**provider, run).await;
-        }
-        if error.is_outage() {
-            self.book_outage(run).await;
         }
         Ok(fate != Fate::Lost)
     }
