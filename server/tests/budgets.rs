@@ -77,6 +77,10 @@ async fn four_processes_share_five_requests_a_period_and_none_is_turned_away(poo
     let servers = servers(&pool, &config, 4).await;
     let known = "select count(*) from provider_budgets where provider = 'polygon' and allowed = 5 and not is_learning";
     eventually(|| async { (count(&pool, known).await == 1).then_some(()) }).await;
+    // Each sets its limits before it answers.
+    for server in &servers {
+        assert!(reqwest::get(format!("{}/healthz", server.url)).await.unwrap().status().is_success());
+    }
     allow(&pool, "polygon", 5, 3 * SECOND, false).await;
     fetch_twenty_slices(&pool, &simulator, &servers, "AAPL").await;
 
