@@ -193,30 +193,3 @@ begin
     from hit, unnest(tstzmultirange(span) - p_spans) as rest;
 end
 $$;
-
--- Ends runs: moves them from the living to the ended. `p_outcome` is booked where a run was claimed. The caller holds the
--- series' rows and has checked that the runs are its own to end.
-create function end_runs(
-    p_run bigint[], p_status text, p_outcome text, p_code text, p_message text, p_written integer[] default null,
-    p_quarantined integer[] default null, p_requests integer[] default null
-) returns void language plpgsql as $$
-begin
-    with ended as (
-        delete from job_runs_live r
-        using unnest(p_run, p_written, p_quarantined, p_requests) as u (id, written, quarantined, requests)
-        where r.id = u.id
-        returning r.*, u.written as now_written, u.quarantined as now_quarantined, u.requests as now_requests
-    )
-    insert into job_runs_ended (
-        id, definition_id, series_id, layer, slice, status, priority, turn, hydration, attempt, max_attempts, claims,
-        outcomes, run_after, is_recheck, provider, chain, progress, rows_written, rows_quarantined, requests, error_code,
-        error_message, created_at, started_at, finished_at, updated_at
-    )
-    select id, definition_id, series_id, layer, slice, p_status, priority, turn, hydration, attempt, max_attempts, claims,
-           case when status = 'running' then outcomes || p_outcome else outcomes end, run_after, is_recheck, provider,
-           chain, case when p_status = 'success' then 100 else progress end, coalesce(now_written, 0),
-           coalesce(now_quarantined, 0), coalesce(now_requests, requests), p_code, left(p_message, 1000), created_at,
-           started_at, now(), now()
-    from ended;
-end
-$$;

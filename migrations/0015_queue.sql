@@ -4,6 +4,34 @@
 alter table job_definitions add weight smallint not null default 1 check (weight between 1 and 100);
 comment on column job_definitions.weight is 'how many slices the series gets for one of another, where both wait';
 
+-- Ends runs: moves them from the living to the ended, and with them the requests they hold. `p_outcome` is booked where a
+-- run was claimed. The caller holds the series' rows and has checked that the runs are its own to end.
+create function end_runs(
+    p_run bigint[], p_status text, p_outcome text, p_code text, p_message text, p_written integer[] default null,
+    p_quarantined integer[] default null, p_requests integer[] default null
+) returns void language plpgsql as $$
+begin
+    with ended as (
+        delete from job_runs_live r
+        using unnest(p_run, p_written, p_quarantined, p_requests) as u (id, written, quarantined, requests)
+        where r.id = u.id
+        returning r.*, u.written as now_written, u.quarantined as now_quarantined, u.requests as now_requests
+    )
+    insert into job_runs_ended (
+        id, definition_id, series_id, layer, slice, status, priority, turn, hydration, attempt, max_attempts, claims,
+        outcomes, run_after, is_recheck, provider, chain, progress, rows_written, rows_quarantined, requests, error_code,
+        error_message, created_at, started_at, finished_at, updated_at
+    )
+    select id, definition_id, series_id, layer, slice, p_status, priority, turn, hydration, attempt, max_attempts, claims,
+           case when status = 'running' then outcomes || p_outcome else outcomes end, run_after, is_recheck, provider,
+           chain, case when p_status = 'success' then 100 else progress end, coalesce(now_written, 0),
+           coalesce(now_quarantined, 0), coalesce(now_requests, requests), p_code, left(p_message, 1000), created_at,
+           started_at, now(), now()
+    from ended;
+    perform end_run_requests(p_run, p_requests);
+end
+$$;
+
 -- The turn at which a series comes in: that of the run which is next in the queue. Its further runs follow a share apart, so
 -- that each series gets its slices in turn, however many another has waiting.
 create function first_turn(p_provider text, p_priority smallint)
@@ -165,7 +193,7 @@ begin
             from unnest(p_slice, p_layer, p_from, p_to, p_priority) as u (slice_no, layer, starts, ends, priority)
             group by slice_no, layer
         ), most_wanted as (
-            select min(priority) as priority, max(priority) as least from wanted
+            select min(priority) as priority from wanted
         ), moved as (
             select r.id, coalesce(
                 (select min(w.priority) from wanted w where w.layer = r.layer and w.slice && r.slice),
@@ -282,8 +310,8 @@ $$;
 -- Writes the bars of answered runs, moves coverage and revisions and ends the runs, all or nothing. Arrays are parallel,
 -- one element a run; the bars of all stand one after another, those of the i-th run up to `p_bars_until[i]`, and runs of
 -- one series and layer stand together. Bars that are equal are left alone; a changed one keeps its old value. A run whose
--- lease is lost is left out, and so are its bars: who takes a run away holds its series, as this does. Doubted time is asked for once more in `p_recheck_in`; what a second
--- answer leaves out too is believed if it is older than `p_young`.
+-- lease is lost is left out, and so are its bars: who takes a run away holds its series, as this does. Doubted time is
+-- asked for once more in `p_recheck_in`; what a second answer leaves out too is believed if it is older than `p_young`.
 drop function finish_run;
 create function finish_runs(
     p_worker text, p_run bigint[], p_attempt smallint[], p_adjusted boolean[], p_requests integer[],
@@ -379,7 +407,6 @@ begin
     if v_has_faults then
         perform queue_rechecks(p_run, p_doubted, p_recheck_in);
     end if;
-    perform end_run_requests(v_runs, v_requests);
     perform book_success(v_providers);
     return query select * from unnest(v_runs, v_counts);
 end
@@ -465,8 +492,8 @@ $$;
 
 -- Ends a try without bars. What becomes of the run depends on the error's class and on what is left:
 --   an attempt, for what may pass (`transient`; `throttled` spends none): tried again in `p_retry_in`, after others;
---   a provider that may step in, at once where the first is down: it is asked next, and where the plan of the first is at fault (`plan`), for the series'
---   other queued runs too;
+--   a provider that may step in, at once where the first is down: it is asked next, and where the plan of the first is at
+--   fault (`plan`), for the series' other queued runs too;
 --   a slice that can be parted (`p_split_at`) at a provider that answers others: each half becomes a run of two attempts,
 --   so that one bad minute does not cost a day;
 --   nothing: it has failed, and `p_reason` is said of its session time.
@@ -555,8 +582,8 @@ begin
         where lease_until < now() and series_id = any (v_series)
         order by id for update skip locked
     loop
-        perform end_run_requests(array[v_run.id], null);
         if v_run.attempt < v_run.max_attempts then
+            perform end_run_requests(array[v_run.id], null);
             update job_runs_live
             set status = 'queued', outcomes = outcomes || 'lease_expired'::text, lease_owner = null, lease_until = null,
                 progress = 0, run_after = now(), error_code = 'lease_expired', error_message = v_message, updated_at = now()
@@ -615,7 +642,6 @@ begin
     select array_agg(id) into v_live from (
         select id from job_runs_live where series_id = v_series.id order by id for update
     ) live;
-    perform end_run_requests(v_live, null);
     perform end_runs(v_live, 'cancelled', 'cancelled', 'hours_changed', 'The series was set to ' || p_hours || ' hours.');
     update coverage_status set covered = '{}', revision = v_series.revision + 1, updated_at = now()
     where series_id = v_series.id;

@@ -69,7 +69,6 @@ begin
     end if;
     v_affected := coalesce(cardinality(v_runs), 0);
     if p_action = 'cancel' then
-        perform end_run_requests(v_runs, null);
         perform end_runs(v_runs, 'cancelled', 'cancelled', 'cancelled', 'Cancelled by ' || p_who || '.');
     elsif p_action = 'retry' then
         update job_runs_live set run_after = now(), updated_at = now()

@@ -90,31 +90,15 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tidemark_market::Venue;
 
     use super::*;
-    use crate::providers::{ApiKey, CryptoVenue, HttpSettings, Limit, Polygon, Tradier};
-
-    fn settings(name: &str) -> HttpSettings {
-        HttpSettings {
-            name: name.to_owned(),
-            base_url: "http://127.0.0.1:9".to_owned(),
-            key: Some(ApiKey::from("key".to_owned())),
-            synthetic: true,
-            limit: Limit::NONE,
-            connect_timeout: Duration::from_secs(1),
-            read_timeout: Duration::from_secs(1),
-            total_timeout: Duration::from_secs(1),
-            max_body_bytes: 1_000,
-        }
-    }
+    use crate::providers::{CryptoVenue, HttpSettings, Polygon, Tradier};
 
     fn registry() -> Registry {
-        let polygon = Polygon::new(settings("polygon")).unwrap();
-        let tradier = Tradier::new(settings("tradier")).unwrap();
-        let coinbase = CryptoVenue::new(Venue::Coinbase, settings("coinbase")).unwrap();
+        let polygon = Polygon::new(HttpSettings::stub("polygon")).unwrap();
+        let tradier = Tradier::new(HttpSettings::stub("tradier")).unwrap();
+        let coinbase = CryptoVenue::new(Venue::Coinbase, HttpSettings::stub("coinbase")).unwrap();
         Registry::new(Some(Arc::new(polygon)), Some(Arc::new(tradier))).with_venues(vec![Arc::new(coinbase)])
     }
 

@@ -11,7 +11,6 @@ use axum::Router;
 use leptos::config::{LeptosOptions, get_configuration};
 use metrics_exporter_prometheus::PrometheusHandle;
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
 use thiserror::Error;
 use tidemark_market::Venue;
 use tidemark_simulator::{Simulator, SimulatorConfig, SimulatorError};
@@ -43,8 +42,6 @@ use crate::splits::SplitsDuty;
 
 /// Connections for the queue alone, beside those that answer requests: a page that is slow to read must not starve it.
 const QUEUE_CONNECTIONS: u32 = 6;
-/// How long a request waits for a connection before it is told that the store can't be reached.
-const PATIENCE: Duration = Duration::from_secs(2);
 /// How long requests under way may take to end when the process is to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 /// The largest answer of a provider that is read, in bytes: some ten times a full page.
@@ -177,8 +174,12 @@ pub async fn serve_on(
     // What others wait for is stopped after them: workers hand in what they fetched, and tell of the runs they give back.
     let [working, ending, telling] = [shutdown.child_token(), CancellationToken::new(), CancellationToken::new()];
     let [workers, enders, tellers] = [(); 3].map(|()| TaskTracker::new());
-    let (listening, hearing) = (pools.queue.clone(), (Arc::clone(&queued), Arc::clone(&controlled)));
-    let duty = ListenerDuty { pool: listening, queued: hearing.0, controlled: hearing.1, hub: hub.clone() };
+    let duty = ListenerDuty {
+        pool: pools.queue.clone(),
+        queued: Arc::clone(&queued),
+        controlled: Arc::clone(&controlled),
+        hub: hub.clone(),
+    };
     supervise(&tellers, "listener", &telling, move |stop| Box::pin(duty.clone().run(stop)));
     supervise(&tellers, "notifier", &telling, move |stop| Box::pin(notifier_duty.clone().run(stop)));
     if config.has(Role::Web) {
@@ -254,10 +255,7 @@ struct Pools {
 impl Pools {
     /// Pools on the database of `pool`. They connect when they are needed.
     fn beside(pool: &PgPool) -> Self {
-        let of = |connections| {
-            let options = PgPoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE);
-            options.connect_lazy_with((*pool.connect_options()).clone())
-        };
+        let of = |connections| db::pool_of(connections).connect_lazy_with((*pool.connect_options()).clone());
         Self { queue: of(QUEUE_CONNECTIONS), leases: of(1) }
     }
 

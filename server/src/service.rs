@@ -37,6 +37,9 @@ use crate::sizes::SizeBook;
 /// How long a new symbol's check waits for its provider's budget.
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
 
+/// Of an ask that nothing is planned by yet: reading needs no sizes.
+const UNLEARNED: Sizes = Sizes { historical: sizing::START_MILLIS, intraday: sizing::START_MILLIS };
+
 /// A window as asked: start and end, unchecked.
 pub type AskedWindow = Option<(Timestamp, Timestamp)>;
 
@@ -66,7 +69,7 @@ impl Service {
     pub async fn read_chart(&self, request: &ChartRequest) -> Result<ChartData, Error> {
         let ChartRequest { series, window, since, as_of, adjust } = request;
         let settings = db::series::settings(&self.pool, series).await?;
-        let ask = self.ask(series, *window, *as_of, None, settings).await?;
+        let ask = self.ask(series, *window, *as_of, None, settings)?;
         if let Some(as_of) = as_of.filter(|as_of| *as_of > ask.now) {
             return Err(Error::NotYet(as_of));
         }
@@ -140,7 +143,7 @@ impl Service {
     pub async fn ensure(&self, request: &CoverageRequest, schedule: Option<Schedule>) -> Result<SeriesProgress, Error> {
         let CoverageRequest { series, window, visible, retry } = request;
         let settings = db::series::settings(&self.pool, series).await?;
-        let ask = self.ask(series, *window, None, *visible, settings).await?;
+        let ask = self.ask(series, *window, None, *visible, settings)?;
         let slices = self.missing_slices(series, &ask).await?;
         if !slices.is_empty() || schedule.is_some() {
             self.verify(series).await?;
@@ -157,7 +160,7 @@ impl Service {
     pub async fn refresh(&self, due: &DueSeries) -> Result<u32, Error> {
         let (series, start) = (&due.series, due.window.start);
         let window = Some((start, self.clock.now()));
-        let ask = self.ask(series, window, None, Some(nothing(start)), due.settings).await?;
+        let ask = self.ask(series, window, None, Some(nothing(start)), due.settings)?;
         let lacks = |layer, known: &Spans| !Spans::from(slicing::asked_spans(&ask, layer)).subtract(known).is_empty();
         if !lacks(Layer::Historical, &due.known_historical) && !lacks(Layer::Intraday, &due.known_intraday) {
             return Ok(0);
@@ -196,7 +199,7 @@ impl Service {
         Ok(changed)
     }
 
-    async fn ask(
+    fn ask(
         &self,
         series: &SeriesKey,
         window: AskedWindow,
@@ -210,26 +213,23 @@ impl Service {
             None => slicing::default_window(series.timeframe, as_of.unwrap_or(now)),
         };
         let (calendar, timeframe) = (settings.calendar(series), series.timeframe);
-        let sizes = self.slice_sizes(series).await?;
-        Ok(Ask { calendar, timeframe, window, visible, now, sizes, slice_millis: settings.slice_millis })
+        Ok(Ask { calendar, timeframe, window, visible, now, sizes: UNLEARNED, slice_millis: settings.slice_millis })
     }
 
-    /// Of each layer, at the provider that is asked for it first.
-    async fn slice_sizes(&self, series: &SeriesKey) -> Result<Sizes, Error> {
+    /// At the provider that is asked first.
+    async fn slice_size(&self, series: &SeriesKey, layer: Layer) -> Result<i64, Error> {
         let SeriesKey { symbol, timeframe } = series;
-        let mut sizes = Sizes { historical: sizing::START_MILLIS, intraday: sizing::START_MILLIS };
-        if let Some(provider) = self.registry.chain(symbol, *timeframe, Layer::Historical).first() {
-            sizes.historical = self.sizes.of(&***provider, symbol, *timeframe).await?.historical;
+        match self.registry.chain(symbol, *timeframe, layer).first() {
+            Some(provider) => self.sizes.of(&***provider, symbol, *timeframe, layer).await,
+            None => Ok(sizing::START_MILLIS),
         }
-        if let Some(provider) = self.registry.chain(symbol, *timeframe, Layer::Intraday).first() {
-            sizes.intraday = self.sizes.of(&***provider, symbol, *timeframe).await?.intraday;
-        }
-        Ok(sizes)
     }
 
     /// The plan without what a finer series answers. What is held or on its way is taken out by the database.
     async fn missing_slices(&self, series: &SeriesKey, ask: &Ask) -> Result<Vec<PlannedSlice>, Error> {
-        let slices = slicing::plan(ask)?;
+        let (historical, intraday) =
+            (self.slice_size(series, Layer::Historical).await?, self.slice_size(series, Layer::Intraday).await?);
+        let slices = slicing::plan(&Ask { sizes: Sizes { historical, intraday }, ..*ask })?;
         let answered = finer::answered(&self.pool, series, ask).await?;
         Ok(slicing::without(slices, &answered))
     }

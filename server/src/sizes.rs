@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
 use tidemark_market::sizing::{self, Measured};
-use tidemark_market::slicing::Sizes;
 use tidemark_market::{Layer, Symbol, Timeframe};
 use tokio::sync::Mutex;
 
@@ -37,18 +36,22 @@ impl SizeBook {
         Self { pool, known: Mutex::default() }
     }
 
-    /// How long slices of a series may be at a provider.
+    /// How long slices of a series' layer may be at a provider, in milliseconds.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn of(&self, provider: &dyn Provider, symbol: &Symbol, timeframe: Timeframe) -> Result<Sizes, Error> {
-        let page = provider.page(symbol, timeframe);
+    pub async fn of(
+        &self,
+        provider: &dyn Provider,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        layer: Layer,
+    ) -> Result<i64, Error> {
         let mut known = self.known.lock().await;
         if known.read_at.is_none_or(|at| at.elapsed() > FRESH_FOR) {
             *known = Known { sizes: db::sizes::read(&self.pool).await?, read_at: Some(Instant::now()) };
         }
-        let of = |layer| known.of(&key(provider.name(), timeframe, layer), page);
-        Ok(Sizes { historical: of(Layer::Historical), intraday: of(Layer::Intraday) })
+        Ok(known.of(&key(provider.name(), timeframe, layer), provider.page(symbol, timeframe)))
     }
 
     /// Learns from a fetch that was answered after `took`.

@@ -36,13 +36,15 @@ pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations")
 /// Where the database can't be reached or a migration fails.
 pub async fn connect(url: &str, connections: u32) -> Result<PgPool, sqlx::Error> {
     let options: PgConnectOptions = url.parse()?;
-    let pool = PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(std::time::Duration::from_secs(2))
-        .connect_with(options.application_name("tidemark"))
-        .await?;
+    let pool = pool_of(connections).connect_with(options.application_name("tidemark")).await?;
     MIGRATIONS.run(&pool).await?;
     Ok(pool)
+}
+
+/// A pool's options. Who waits for a connection longer than two seconds is told that the store can't be reached.
+#[must_use]
+pub fn pool_of(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(std::time::Duration::from_secs(2))
 }
 
 /// The database's form of a time. Times come from checked windows and validated bars, which lie in the years it knows;

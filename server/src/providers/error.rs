@@ -58,13 +58,23 @@ impl ProviderError {
     /// Whether it speaks of the provider as a whole, and not of what was asked for.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        [Failure::Unreachable, Failure::Timeout, Failure::ServerError].iter().any(|failure| failure.code() == self.code)
+        self.is_any(&[Failure::Unreachable, Failure::Timeout, Failure::ServerError])
     }
 
     /// Whether less might have been answered.
     #[must_use]
     pub fn asks_for_less(&self) -> bool {
-        [Failure::Timeout, Failure::TooLarge].iter().any(|failure| failure.code() == self.code)
+        self.is_any(&[Failure::Timeout, Failure::TooLarge])
+    }
+
+    /// Whether a part of what was asked for may be at fault, and the rest be had without it.
+    #[must_use]
+    pub fn may_be_a_part(&self) -> bool {
+        self.asks_for_less() || self.is_any(&[Failure::Malformed, Failure::ServerError])
+    }
+
+    fn is_any(&self, failures: &[Failure]) -> bool {
+        failures.iter().any(|failure| failure.code() == self.code)
     }
 }
 

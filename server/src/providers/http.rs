@@ -76,6 +76,24 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
 }
 
+#[cfg(test)]
+impl HttpSettings {
+    /// Of a provider that nobody asks.
+    pub(crate) fn stub(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            base_url: "http://127.0.0.1:9".to_owned(),
+            key: Some(ApiKey::from("key".to_owned())),
+            synthetic: true,
+            limit: Limit::NONE,
+            connect_timeout: Duration::from_secs(1),
+            read_timeout: Duration::from_secs(1),
+            total_timeout: Duration::from_secs(1),
+            max_body_bytes: 1_000,
+        }
+    }
+}
+
 /// Settings that no request can be made with.
 #[derive(Debug, Error)]
 pub enum SettingsError {
@@ -330,17 +348,8 @@ mod tests {
     use super::*;
 
     fn http(base_url: &str, key: &str) -> Result<Http, SettingsError> {
-        let settings = HttpSettings {
-            name: "demo".to_owned(),
-            base_url: base_url.to_owned(),
-            key: Some(ApiKey::from(key.to_owned())),
-            synthetic: true,
-            limit: Limit::NONE,
-            connect_timeout: Duration::from_secs(1),
-            read_timeout: Duration::from_secs(1),
-            total_timeout: Duration::from_secs(1),
-            max_body_bytes: 1_000,
-        };
+        let key = Some(ApiKey::from(key.to_owned()));
+        let settings = HttpSettings { base_url: base_url.to_owned(), key, ..HttpSettings::stub("demo") };
         Http::new(settings, |_| None)
     }
 

@@ -182,17 +182,7 @@ mod tests {
     use super::*;
 
     fn settings(limit: Limit) -> HttpSettings {
-        HttpSettings {
-            name: "stub".to_owned(),
-            base_url: "http://127.0.0.1:9".to_owned(),
-            key: None,
-            synthetic: true,
-            limit,
-            connect_timeout: Duration::from_secs(1),
-            read_timeout: Duration::from_secs(1),
-            total_timeout: Duration::from_secs(1),
-            max_body_bytes: 1_000,
-        }
+        HttpSettings { key: None, limit, ..HttpSettings::stub("stub") }
     }
 
     fn page(provider: &dyn Provider, symbol: &str, timeframe: Timeframe) -> i64 {

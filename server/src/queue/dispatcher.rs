@@ -56,7 +56,10 @@ impl DispatcherDuty {
             };
             tokio::select! {
                 () = self.queued.notified() => {}
-                () = tokio::time::sleep(sleep) => self.reap().await,
+                () = tokio::time::sleep(sleep) => {
+                    self.reap().await;
+                    looked = Instant::now();
+                }
                 () = shutdown.cancelled() => {}
             }
         }

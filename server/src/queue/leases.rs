@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::PgPool;
+use tidemark_app::backend::SeriesKey;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,7 @@ const LONGEST_RENEWAL: Duration = Duration::from_secs(5);
 pub struct Leases(Arc<Mutex<HashMap<(i64, i16), Entry>>>);
 
 struct Entry {
-    run: ClaimedRun,
+    series: SeriesKey,
     progress: Arc<AtomicU8>,
     told: u8,
     lost: CancellationToken,
@@ -59,7 +60,7 @@ impl Leases {
     #[must_use]
     pub fn keep(&self, run: &ClaimedRun) -> Lease {
         let (key, progress, lost) = ((run.id, run.attempt), Arc::new(AtomicU8::new(0)), CancellationToken::new());
-        let entry = Entry { run: run.clone(), progress: Arc::clone(&progress), told: 0, lost: lost.clone() };
+        let entry = Entry { series: run.series.clone(), progress: Arc::clone(&progress), told: 0, lost: lost.clone() };
         self.entries().insert(key, entry);
         Lease { leases: self.clone(), key, progress, lost }
     }
@@ -132,7 +133,7 @@ impl LeaseDuty {
             }
             if entry.told != renewed.progress {
                 entry.told = renewed.progress;
-                self.notifier.changed(&entry.run.series);
+                self.notifier.changed(&entry.series);
             }
         }
     }

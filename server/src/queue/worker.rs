@@ -235,7 +235,7 @@ impl Workshop {
             // Before the run is given up: nobody is to ask again between the two.
             self.book_outage(run).await;
         }
-        let (sessions, split_at) = (sessions_in(run), split_at(run, error.code));
+        let (sessions, split_at) = (sessions_in(run), split_at(run, error));
         let failure = Failure { code: error.code, message: &error.message, retry, sessions: &sessions, split_at };
         let fate = db::queue::fail(&self.pool, run, &self.worker, &failure).await?;
         match fate {
@@ -320,17 +320,8 @@ const STORAGE_REFUSED: &str = "storage_refused";
 const WORKER_PANICKED: &str = "worker_panicked";
 
 /// Where the run's slice may be parted in two halves of session time, if its failure may be the fault of a part of it.
-fn split_at(run: &ClaimedRun, code: &str) -> Option<Timestamp> {
-    let may_be_a_part = matches!(
-        code,
-        "provider_malformed"
-            | "provider_too_large"
-            | "provider_timeout"
-            | "provider_server_error"
-            | STORAGE_REFUSED
-            | WORKER_PANICKED
-    );
-    if !may_be_a_part {
+fn split_at(run: &ClaimedRun, error: &ProviderError) -> Option<Timestamp> {
+    if !error.may_be_a_part() && ![STORAGE_REFUSED, WORKER_PANICKED].contains(&error.code) {
         return None;
     }
     let sessions = sessions_in(run);
