@@ -21,6 +21,7 @@ pub mod symbol;
 pub mod time;
 pub mod timeframe;
 pub mod validate;
+pub mod view;
 pub mod wire;
 
 pub use bar::Bar;
