@@ -7,12 +7,15 @@ use leptos_router::path;
 
 use crate::pages::chart::ChartPage;
 use crate::pages::not_found::NotFound;
+use crate::stores::settings::Settings;
+use crate::stores::shortcuts::Shortcuts;
 
 /// All pages. An address without a series leads to AAPL at one hour.
 #[component]
 #[must_use]
 pub fn App() -> impl IntoView {
     provide_meta_context();
+    Shortcuts::provide(Settings::provide());
     view! {
         <Router>
             <Routes fallback=NotFound>

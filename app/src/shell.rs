@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags};
 
 use crate::App;
+use crate::browser::theme;
 
 /// The document: ECharts is asked for before the WASM, and both before the page is parsed to its end.
 #[must_use]
@@ -18,6 +19,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="color-scheme" content="dark light" />
                 <meta name="description" content="A local store of market bars that keeps itself complete, and its chart." />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <script inner_html=theme::BEFORE_FIRST_PAINT></script>
                 <HashedStylesheet id="leptos" options=options.clone() />
                 <script src="/vendor/echarts.js" defer></script>
                 <AutoReload options=options.clone() />

@@ -1,12 +1,15 @@
-//! The browser's own parts, as typed functions: storage, IndexedDB, ECharts, `Intl`, performance marks.
+//! The browser's own parts, as typed functions: storage, IndexedDB, ECharts, `Intl`, performance marks,
+//! keys, popovers.
 //!
 //! Everything here compiles for the server too, and is called from effects and tasks alone, which never run there.
 //! Nothing here knows a component or a store.
 
 pub mod bar_cache;
 pub mod echarts;
+pub mod keyboard;
 pub mod marks;
 pub mod page;
+pub mod popover;
 pub mod storage;
 pub mod theme;
 pub mod time_text;

@@ -43,6 +43,15 @@ pub fn token(name: &str) -> String {
     style.and_then(|style| style.get_property_value(name).ok()).unwrap_or_default().trim().to_owned()
 }
 
+/// Gives the focus to the element of that id.
+pub fn focus(id: &str) {
+    let element = web_sys::window().and_then(|window| window.document()?.get_element_by_id(id));
+    if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+        // Refused where it is not shown.
+        let _ = element.focus();
+    }
+}
+
 /// Calls `act` once the frame being prepared is on screen.
 pub fn after_paint(act: impl FnOnce() + 'static) {
     let Some(window) = web_sys::window() else { return };

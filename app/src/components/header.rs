@@ -1,29 +1,61 @@
-//! The header: which symbol, at which length, and how to change both.
+//! The header: which symbol is on screen, how to open another, and what the page offers.
 
 use leptos::prelude::*;
-use tidemark_market::{Symbol, Timeframe};
+use tidemark_market::Symbol;
 
+use super::sidebar::SIDEBAR;
 use super::symbol_form::SymbolForm;
-use super::timeframes::Timeframes;
 
-/// Title, symbol input and timeframe switch.
+/// Title, symbol input, and the buttons of keyboard and settings; where the sidebar is a drawer, the button that opens it.
 #[component]
 pub fn Header(
     /// The symbol on screen; `None` where the address names none.
     symbol: Signal<Option<Symbol>>,
-    /// The timeframe on screen.
-    timeframe: Signal<Timeframe>,
     /// Opens another symbol.
     open: Callback<Symbol>,
+    /// Opens the list of keys.
+    on_shortcuts: Callback<()>,
+    /// Opens the settings.
+    on_settings: Callback<()>,
 ) -> impl IntoView {
     let name = move || symbol.get().map_or_else(|| "—".to_owned(), |symbol| symbol.to_string());
     view! {
         <header class="header">
+            <button type="button" class="icon-button drawer-button" popovertarget=SIDEBAR aria-label="Watchlist">
+                <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
+                    <path d="M3 5h14M3 10h14M3 15h14" />
+                </svg>
+            </button>
             <h1 class="symbol" data-testid="symbol">
                 {name}
             </h1>
-            <Timeframes symbol timeframe />
             <SymbolForm open />
+            <div class="header-tools">
+                <button
+                    type="button"
+                    class="icon-button shortcuts-button"
+                    data-testid="shortcuts-open"
+                    aria-label="Keyboard"
+                    title="Keyboard (?)"
+                    on:click=move |_| on_shortcuts.run(())
+                >
+                    <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
+                        <path d="M2 5h16v10H2zM5 8h1M9 8h1M13 8h2M5 12h10" />
+                    </svg>
+                </button>
+                <button
+                    type="button"
+                    class="icon-button"
+                    data-testid="settings-open"
+                    aria-label="Settings"
+                    title="Settings (,)"
+                    on:click=move |_| on_settings.run(())
+                >
+                    <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
+                        <path d="M3 6h8M15 6h2M3 14h2M9 14h8M13 4v4M7 12v4" />
+                    </svg>
+                </button>
+            </div>
         </header>
     }
     .into_any()

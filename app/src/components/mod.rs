@@ -4,9 +4,13 @@
 
 pub mod banner;
 pub mod chart;
+pub mod dialogue;
 pub mod header;
 pub mod legend;
 pub mod quality;
+pub mod settings;
+pub mod shortcuts;
+pub mod sidebar;
 pub mod status_line;
 pub mod symbol_form;
 pub mod timeframes;

@@ -1,10 +1,10 @@
 //! The quality report in a dialog: what of the series is missing, was refused, corrected or looks wrong.
 
-use leptos::html::Dialog;
 use leptos::prelude::*;
 use tidemark_market::TimeRange;
 use tidemark_market::quality::{Listed, QualityReport};
 
+use super::dialogue::Dialogue;
 use crate::stores::quality::Report;
 use crate::text::{grouped, price};
 
@@ -19,18 +19,10 @@ pub fn Quality(
     /// Asks for it.
     load: Callback<()>,
 ) -> impl IntoView {
-    let dialog = NodeRef::<Dialog>::new();
-    let open = move |_| {
+    let open = RwSignal::new(false);
+    let ask = move |_| {
         load.run(());
-        if let Some(dialog) = dialog.get() {
-            // Refused only where it is open already.
-            let _ = dialog.show_modal();
-        }
-    };
-    let close = move |_| {
-        if let Some(dialog) = dialog.get() {
-            dialog.close();
-        }
+        open.set(true);
     };
     let body = move || match report.get() {
         None => view! { <p>"Looking through the series …"</p> }.into_any(),
@@ -38,18 +30,12 @@ pub fn Quality(
         Some(Ok(report)) => view! { <Figures report /> }.into_any(),
     };
     view! {
-        <button type="button" class="link" data-testid="quality-open" on:click=open>
+        <button type="button" class="link" data-testid="quality-open" on:click=ask>
             "Data quality"
         </button>
-        <dialog node_ref=dialog class="dialog" data-testid="quality" aria-labelledby="quality-title">
-            <header class="dialog-head">
-                <h2 id="quality-title">"Data quality"</h2>
-                <button type="button" class="button" data-testid="quality-close" on:click=close>
-                    "Close"
-                </button>
-            </header>
+        <Dialogue id="quality" title="Data quality" open>
             {body}
-        </dialog>
+        </Dialogue>
     }
     .into_any()
 }

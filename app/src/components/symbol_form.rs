@@ -4,6 +4,9 @@ use leptos::html::Input;
 use leptos::prelude::*;
 use tidemark_market::Symbol;
 
+/// The field's name in the document.
+pub const SYMBOL_INPUT: &str = "symbol-input";
+
 /// Opens what was typed, or says why that is no symbol.
 #[component]
 pub fn SymbolForm(
@@ -26,11 +29,11 @@ pub fn SymbolForm(
     };
     view! {
         <form class="symbol-form" role="search" on:submit=submit novalidate>
-            <label class="unseen" for="symbol-input">
+            <label class="unseen" for=SYMBOL_INPUT>
                 "Symbol"
             </label>
             <input
-                id="symbol-input"
+                id=SYMBOL_INPUT
                 class="field"
                 data-testid="symbol-input"
                 name="symbol"

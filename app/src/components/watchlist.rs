@@ -1,4 +1,4 @@
-//! The sidebar: the symbols someone watches.
+//! What the sidebar holds: the symbols someone watches.
 
 use leptos::prelude::*;
 use tidemark_market::{Symbol, Timeframe};
@@ -18,37 +18,29 @@ pub fn WatchlistView(
 ) -> impl IntoView {
     let candidate = move || symbol.get().filter(|symbol| !watchlist.has(symbol));
     view! {
-        <aside class="sidebar">
-            <a href="/" class="brand">
-                <svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true">
-                    <path d="M2 9c3.3-3 6.7-3 10 0s6.7 3 10 0M2 15c3.3-3 6.7-3 10 0s6.7 3 10 0" />
-                </svg>
-                "Tidemark"
-            </a>
-            <nav aria-label="Watchlist" class="watch">
-                <h2 class="caption">"Watchlist"</h2>
-                <ul class="watchlist" data-testid="watchlist">
-                    <For each=move || watchlist.symbols() key=Clone::clone let:entry>
-                        <Entry entry watchlist symbol timeframe />
-                    </For>
-                </ul>
-                <Show when=move || watchlist.note().get().is_some()>
-                    <p class="watch-note" data-testid="watch-note">
-                        {watchlist.note()}
-                    </p>
-                </Show>
-                <Show when=move || candidate().is_some()>
-                    <button
-                        type="button"
-                        class="button watch-add"
-                        data-testid="watch-add"
-                        on:click=move |_| candidate().into_iter().for_each(|symbol| watchlist.add(symbol))
-                    >
-                        {move || format!("Watch {}", candidate().map(String::from).unwrap_or_default())}
-                    </button>
-                </Show>
-            </nav>
-        </aside>
+        <nav aria-label="Watchlist" class="watch">
+            <h2 class="caption">"Watchlist"</h2>
+            <ul class="watchlist" data-testid="watchlist">
+                <For each=move || watchlist.symbols() key=Clone::clone let:entry>
+                    <Entry entry watchlist symbol timeframe />
+                </For>
+            </ul>
+            <Show when=move || watchlist.note().get().is_some()>
+                <p class="watch-note" data-testid="watch-note">
+                    {watchlist.note()}
+                </p>
+            </Show>
+            <Show when=move || candidate().is_some()>
+                <button
+                    type="button"
+                    class="button watch-add"
+                    data-testid="watch-add"
+                    on:click=move |_| candidate().into_iter().for_each(|symbol| watchlist.add(symbol))
+                >
+                    {move || format!("Watch {}", candidate().map(String::from).unwrap_or_default())}
+                </button>
+            </Show>
+        </nav>
     }
     .into_any()
 }

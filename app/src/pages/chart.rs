@@ -5,18 +5,26 @@ use leptos_meta::Title;
 use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
 use tidemark_market::{Symbol, Timeframe};
 
+use crate::browser::page;
 use crate::components::banner::BannerView;
 use crate::components::chart::Chart;
 use crate::components::header::Header;
 use crate::components::legend::Legend;
 use crate::components::quality::Quality;
+use crate::components::settings::SettingsDialogue;
+use crate::components::shortcuts::ShortcutList;
+use crate::components::sidebar::Sidebar;
 use crate::components::status_line::StatusLine;
+use crate::components::symbol_form::SYMBOL_INPUT;
+use crate::components::timeframes::Timeframes;
 use crate::components::watchlist::WatchlistView;
 use crate::problem::Problem;
 use crate::response::set_status;
 use crate::series::SeriesKey;
 use crate::stores::chart_store::ChartStore;
 use crate::stores::quality::QualityStore;
+use crate::stores::settings::use_settings;
+use crate::stores::shortcuts::use_shortcuts;
 use crate::stores::situation::{Banner, banner};
 use crate::stores::watchlist::Watchlist;
 use crate::visit::Visit;
@@ -49,14 +57,29 @@ pub fn ChartPage() -> impl IntoView {
     let open = Callback::new(move |symbol: Symbol| {
         navigate(&SeriesKey { symbol, timeframe: timeframe.get_untracked() }.path(), Default::default());
     });
+    let (is_listing_keys, is_setting) = (RwSignal::new(false), RwSignal::new(false));
+    let shortcuts = use_shortcuts();
+    shortcuts.add("Page", &["/"], "Type a symbol", Callback::new(|()| page::focus(SYMBOL_INPUT)));
+    shortcuts.add("Page", &[","], "Open the settings", Callback::new(move |()| is_setting.set(true)));
+    let place = Signal::derive(move || series.get().map_or_else(String::new, |series| series.path()));
     let title = move || series.get().map_or_else(|| "Tidemark".to_owned(), |it| format!("{it} · Tidemark"));
 
     view! {
         <Title text=title />
         <div class="page">
-            <WatchlistView watchlist symbol timeframe />
+            <Sidebar place>
+                <WatchlistView watchlist symbol timeframe />
+            </Sidebar>
             <main class="stage">
-                <Header symbol timeframe open />
+                <Header
+                    symbol
+                    open
+                    on_shortcuts=Callback::new(move |()| is_listing_keys.set(true))
+                    on_settings=Callback::new(move |()| is_setting.set(true))
+                />
+                <div class="toolbar">
+                    <Timeframes symbol timeframe />
+                </div>
                 <BannerView banner on_retry=Callback::new(move |()| store.retry()) />
                 <section class="board" aria-label="Chart">
                     <Legend drawing=store.drawing() hovered />
@@ -66,6 +89,8 @@ pub fn ChartPage() -> impl IntoView {
                     <Quality report=quality.report() load=Callback::new(move |()| quality.load()) />
                 </StatusLine>
             </main>
+            <SettingsDialogue settings=use_settings() open=is_setting />
+            <ShortcutList shortcuts open=is_listing_keys />
         </div>
     }
     .into_any()

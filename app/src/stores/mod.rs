@@ -8,5 +8,7 @@ pub mod event_stream;
 pub mod holding;
 pub mod quality;
 mod session;
+pub mod settings;
+pub mod shortcuts;
 pub mod situation;
 pub mod watchlist;
