@@ -9,9 +9,9 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json, Post};
 use leptos::server_fn::{ContentType, Decodes, Encodes, Format, FormatType};
 use serde::{Deserialize, Serialize};
-use tidemark_market::SeriesProgress;
 use tidemark_market::quality::QualityReport;
 use tidemark_market::wire::{self, ChartData, WireError};
+use tidemark_market::{Quote, SeriesProgress, Symbol};
 
 use crate::problem::Problem;
 
@@ -116,6 +116,42 @@ pub async fn showcase() -> Result<Showcase, Problem> {
     Ok(crate::backend::backend().showcase().await)
 }
 
+/// Last price, change, picture and freshness of symbols (`AAPL,MSFT`), in their order. Freshness and revision are those of
+/// the series at `timeframe`.
+///
+/// # Errors
+/// `bad_symbol`, `bad_timeframe`, `bad_request` where there are none or too many; `storage_unavailable` where the database
+/// is away.
+#[server(name = ReadQuotes, prefix = "/api/page", endpoint = "quotes", input = GetUrl, output = Json)]
+pub async fn quotes(symbols: String, timeframe: String) -> Result<Vec<Quote>, Problem> {
+    use crate::backend::{backend, with_status};
+    with_status(match parse::watched(&symbols, &timeframe) {
+        Ok((symbols, timeframe)) => backend().quotes(symbols, timeframe).await,
+        Err(problem) => Err(problem),
+    })
+}
+
+/// A symbol that may be meant by what someone typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suggestion {
+    /// Which one.
+    pub symbol: Symbol,
+    /// Such as `Apple Inc.`, where it is known.
+    pub name: Option<String>,
+    /// Whether bars of it are stored.
+    pub stored: bool,
+}
+
+/// What may be meant by `text`, the likeliest first; nothing where nothing was typed.
+///
+/// # Errors
+/// `storage_unavailable` where the database is away.
+#[server(name = SuggestSymbols, prefix = "/api/page", endpoint = "symbols", input = GetUrl, output = Json)]
+pub async fn suggest(text: String) -> Result<Vec<Suggestion>, Problem> {
+    use crate::backend::{backend, with_status};
+    with_status(backend().suggest(text).await)
+}
+
 /// What is not as it should be in the default window of a series.
 ///
 /// # Errors
@@ -142,13 +178,28 @@ pub async fn series_progress(symbol: String, timeframe: String) -> Result<Series
     })
 }
 
+/// How far the hydration of several series of one timeframe is, in the symbols' order.
+///
+/// # Errors
+/// As [`quotes`].
+#[server(name = ReadManyProgress, prefix = "/api/page", endpoint = "progress_of_many", input = GetUrl, output = Json)]
+pub async fn progress_of_many(symbols: String, timeframe: String) -> Result<Vec<SeriesProgress>, Problem> {
+    use crate::backend::{backend, with_status};
+    with_status(match parse::watched(&symbols, &timeframe) {
+        Ok((symbols, timeframe)) => backend().progress_of_many(symbols, timeframe).await,
+        Err(problem) => Err(problem),
+    })
+}
+
 /// Reading what a caller sent; shared with the server's HTTP API.
 #[cfg(feature = "ssr")]
 pub mod parse {
-    use tidemark_market::Timestamp;
+    use tidemark_market::quote::MOST_QUOTES;
+    use tidemark_market::{Symbol, Timeframe, Timestamp};
 
     use crate::backend::SeriesKey;
     use crate::problem::Problem;
+    use crate::series::{read_symbol, read_timeframe};
 
     /// The series of that name.
     ///
@@ -156,6 +207,27 @@ pub mod parse {
     /// `bad_symbol` or `bad_timeframe`.
     pub fn series(symbol: &str, timeframe: &str) -> Result<SeriesKey, Problem> {
         SeriesKey::parse(symbol, timeframe)
+    }
+
+    /// The symbols of `AAPL,MSFT`, each once, and their timeframe.
+    ///
+    /// # Errors
+    /// `bad_symbol`, `bad_timeframe`; `bad_request` where there is no symbol, or more than [`MOST_QUOTES`].
+    pub fn watched(symbols: &str, timeframe: &str) -> Result<(Vec<Symbol>, Timeframe), Problem> {
+        let mut read: Vec<Symbol> = Vec::new();
+        for name in symbols.split(',').filter(|name| !name.trim().is_empty()) {
+            let symbol = read_symbol(name)?;
+            if !read.contains(&symbol) {
+                read.push(symbol);
+            }
+        }
+        match read.len() {
+            1..=MOST_QUOTES => Ok((read, read_timeframe(timeframe)?)),
+            0 => Err(Problem::unreadable("No symbol is named. Write symbols=AAPL,MSFT.")),
+            many => Err(Problem::unreadable(format!(
+                "{many} symbols are more than one question may name. Ask for {MOST_QUOTES} at a time."
+            ))),
+        }
     }
 
     /// The window as asked, where at least one end was given. A missing start is the earliest known time, a missing end

@@ -7,9 +7,9 @@ use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
 use tidemark_market::quality::QualityReport;
 use tidemark_market::wire::ChartData;
-use tidemark_market::{Adjust, SeriesProgress, TimeRange, Timestamp};
+use tidemark_market::{Adjust, Quote, SeriesProgress, Symbol, TimeRange, Timeframe, Timestamp};
 
-use crate::api::Showcase;
+use crate::api::{Showcase, Suggestion};
 use crate::problem::Problem;
 pub use crate::series::SeriesKey;
 
@@ -58,6 +58,19 @@ pub trait Backend: Send + Sync {
 
     /// How far the series' hydration is.
     async fn series_progress(&self, series: SeriesKey) -> Result<SeriesProgress, Problem>;
+
+    /// How far the hydration of these symbols' series is, in their order.
+    async fn progress_of_many(
+        &self,
+        symbols: Vec<Symbol>,
+        timeframe: Timeframe,
+    ) -> Result<Vec<SeriesProgress>, Problem>;
+
+    /// Last price, change, picture and freshness of these symbols, in their order.
+    async fn quotes(&self, symbols: Vec<Symbol>, timeframe: Timeframe) -> Result<Vec<Quote>, Problem>;
+
+    /// Which symbols may be meant by what someone typed.
+    async fn suggest(&self, text: String) -> Result<Vec<Suggestion>, Problem>;
 }
 
 /// The backend of this request.

@@ -35,6 +35,12 @@ impl Problem {
         }
     }
 
+    /// The request makes no sense; `detail` names the part and what to write instead.
+    #[must_use]
+    pub fn unreadable(detail: impl Into<String>) -> Self {
+        Self::new(400, "bad_request", "The request can't be read", detail)
+    }
+
     /// The server did not answer; what the page holds is all it can show for now.
     #[must_use]
     pub fn unreachable(detail: impl Into<String>) -> Self {
@@ -56,9 +62,7 @@ impl FromServerFnError for Problem {
             ServerFnErrorErr::Request(_) => {
                 Self::unreachable("The server can't be reached. Check that it runs; this page tries again by itself.")
             }
-            ServerFnErrorErr::Args(detail) | ServerFnErrorErr::MissingArg(detail) => {
-                Self::new(400, "bad_request", "The request can't be read", detail)
-            }
+            ServerFnErrorErr::Args(detail) | ServerFnErrorErr::MissingArg(detail) => Self::unreadable(detail),
             other => Self::new(500, "unexpected", "Something unexpected went wrong", other.to_string()),
         }
     }

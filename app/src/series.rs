@@ -24,14 +24,7 @@ impl SeriesKey {
     /// # Errors
     /// `bad_symbol` or `bad_timeframe`, status 400.
     pub fn parse(symbol: &str, timeframe: &str) -> Result<Self, Problem> {
-        Ok(Self {
-            symbol: symbol.parse().map_err(|error: SymbolError| {
-                Problem::new(400, "bad_symbol", "That is not a symbol", error.to_string())
-            })?,
-            timeframe: timeframe.parse().map_err(|error: TimeframeError| {
-                Problem::new(400, "bad_timeframe", "That is not a timeframe", error.to_string())
-            })?,
-        })
+        Ok(Self { symbol: read_symbol(symbol)?, timeframe: read_timeframe(timeframe)? })
     }
 
     /// The address of its page.
@@ -46,6 +39,25 @@ impl SeriesKey {
         let symbol = self.symbol.as_str().replace(':', "%3A");
         format!("/api/v1/events?symbol={symbol}&tf={}", self.timeframe)
     }
+}
+
+/// The symbol that is written so.
+///
+/// # Errors
+/// `bad_symbol`, status 400.
+pub fn read_symbol(text: &str) -> Result<Symbol, Problem> {
+    text.parse()
+        .map_err(|error: SymbolError| Problem::new(400, "bad_symbol", "That is not a symbol", error.to_string()))
+}
+
+/// The timeframe that is written so.
+///
+/// # Errors
+/// `bad_timeframe`, status 400.
+pub fn read_timeframe(text: &str) -> Result<Timeframe, Problem> {
+    text.parse().map_err(|error: TimeframeError| {
+        Problem::new(400, "bad_timeframe", "That is not a timeframe", error.to_string())
+    })
 }
 
 impl fmt::Display for SeriesKey {

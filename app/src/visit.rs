@@ -23,8 +23,8 @@ impl Visit {
     /// `bad_symbol`, `bad_timeframe`, `bad_request`, status 400.
     pub fn parse(symbol: &str, timeframe: &str, as_of: Option<&str>, adjust: Option<&str>) -> Result<Self, Problem> {
         let as_of = as_of.map(|text| {
-            Timestamp::parse(text)
-                .ok_or_else(|| unreadable(format!("{text:?} is not a time. Write as_of=2024-03-08T14:30:00Z.")))
+            let detail = || format!("{text:?} is not a time. Write as_of=2024-03-08T14:30:00Z.");
+            Timestamp::parse(text).ok_or_else(|| Problem::unreadable(detail()))
         });
         Ok(Self {
             series: SeriesKey::parse(symbol, timeframe)?,
@@ -47,11 +47,7 @@ impl Visit {
 pub fn read_adjust(name: Option<&str>) -> Result<Adjust, Problem> {
     let Some(name) = name else { return Ok(Adjust::default()) };
     let detail = || format!("{name:?} is no way to read prices. Use adjust=splits or adjust=none.");
-    Adjust::parse(name).ok_or_else(|| unreadable(detail()))
-}
-
-fn unreadable(detail: String) -> Problem {
-    Problem::new(400, "bad_request", "The request can't be read", detail)
+    Adjust::parse(name).ok_or_else(|| Problem::unreadable(detail()))
 }
 
 #[cfg(test)]

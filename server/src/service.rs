@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use sqlx::PgPool;
-use tidemark_app::api::Showcase;
+use tidemark_app::api::{Showcase, Suggestion};
 use tidemark_app::backend::{Backend, ChartRequest, CoverageRequest, SeriesKey};
 use tidemark_app::problem::Problem;
 use tidemark_market::coverage::{Hole, Reason};
@@ -14,7 +14,8 @@ use tidemark_market::quality::{QualityReport, expected_bars, suspicions};
 use tidemark_market::slicing::{self, Ask, PlannedSlice, Sizes};
 use tidemark_market::wire::{ChartData, bars_of};
 use tidemark_market::{
-    Adjust, Hours, Layer, Schedule, SeriesProgress, Spans, Symbol, TimeRange, Timeframe, Timestamp, layer, sizing,
+    Adjust, Hours, Layer, Quote, Schedule, SeriesProgress, Spans, Symbol, TimeRange, Timeframe, Timestamp, layer,
+    sizing,
 };
 use tokio::sync::Notify;
 
@@ -398,6 +399,22 @@ impl Backend for Service {
 
     async fn series_progress(&self, series: SeriesKey) -> Result<SeriesProgress, Problem> {
         Ok(db::progress::of_series(&self.pool, &series).await?)
+    }
+
+    async fn progress_of_many(
+        &self,
+        symbols: Vec<Symbol>,
+        timeframe: Timeframe,
+    ) -> Result<Vec<SeriesProgress>, Problem> {
+        Ok(db::progress::of_many(&self.pool, &symbols, timeframe).await?)
+    }
+
+    async fn quotes(&self, symbols: Vec<Symbol>, timeframe: Timeframe) -> Result<Vec<Quote>, Problem> {
+        Ok(self.quotes(&symbols, timeframe).await?)
+    }
+
+    async fn suggest(&self, text: String) -> Result<Vec<Suggestion>, Problem> {
+        Ok(self.suggest(&text).await?)
     }
 }
 

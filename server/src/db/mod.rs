@@ -14,6 +14,7 @@ pub mod patient;
 pub mod progress;
 pub mod quality;
 pub mod queue;
+pub mod quotes;
 pub mod series;
 pub mod sizes;
 pub mod splits;

@@ -1,9 +1,11 @@
 //! How far a series' hydration is.
 
+use std::collections::HashMap;
+
 use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
-use tidemark_market::SeriesProgress;
 use tidemark_market::progress::{RunFailure, RunProgress};
+use tidemark_market::{SeriesProgress, Symbol, Timeframe};
 
 use super::from_pg_range;
 use super::patient::Patient;
@@ -12,14 +14,23 @@ use crate::error::Error;
 /// The most runs a listener is told of one by one. Counts are always whole.
 const RUNS_TOLD: i64 = 100;
 
-/// The state of the series' current hydration; all zero for a series nobody asked for yet. Rests on
-/// job_runs_hydration.
+/// The state of the series' current hydration; all zero for a series nobody asked for yet.
 ///
 /// # Errors
 /// Where the database fails.
 pub async fn of_series(pool: &PgPool, series: &SeriesKey) -> Result<SeriesProgress, Error> {
-    let row = sqlx::query!(
-        r#"select s.revision, s.hydration,
+    let of_one = of_many(pool, std::slice::from_ref(&series.symbol), series.timeframe).await?;
+    Ok(of_one.into_iter().next().unwrap_or_default())
+}
+
+/// The same of several symbols' series of one timeframe, in their order. Rests on job_runs_hydration.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn of_many(pool: &PgPool, symbols: &[Symbol], timeframe: Timeframe) -> Result<Vec<SeriesProgress>, Error> {
+    let names: Vec<String> = symbols.iter().map(|symbol| symbol.as_str().to_owned()).collect();
+    let rows = sqlx::query!(
+        r#"select s.symbol, s.revision, s.hydration,
             count(*) filter (where r.status = 'queued') as "queued!",
             count(*) filter (where r.status = 'running') as "running!",
             count(*) filter (where r.status = 'success') as "success!",
@@ -47,35 +58,39 @@ pub async fn of_series(pool: &PgPool, series: &SeriesKey) -> Result<SeriesProgre
              order by w.updated_at desc limit 1) as waiting
         from series s left join job_runs r on r.series_id = s.id and r.hydration = s.hydration
             and (r.finished_at is null or r.finished_at >= s.hydration_started_at)
-        where s.symbol = $1 and s.timeframe = $2
+        where s.symbol = any($1) and s.timeframe = $2
         group by s.id"#,
-        series.symbol.as_str(),
-        series.timeframe.as_str()
+        &names,
+        timeframe.as_str()
     )
-    .fetch_optional(Patient(pool))
+    .fetch_all(Patient(pool))
     .await?;
-    let Some(row) = row else { return Ok(SeriesProgress::default()) };
-    let failure = match (row.failure, row.failed_slice) {
-        (Some(text), Some(slice)) => {
-            let (code, message) = text.split_once('\n').unwrap_or(("unexpected", &text));
-            Some(RunFailure { code: code.to_owned(), message: message.to_owned(), slice: from_pg_range(&slice)? })
-        }
-        _ => None,
-    };
-    Ok(SeriesProgress {
-        revision: row.revision.unsigned_abs(),
-        hydration: row.hydration.unsigned_abs(),
-        queued: count(row.queued),
-        running: count(row.running),
-        success: count(row.success),
-        failed: count(row.failed),
-        cancelled: count(row.cancelled),
-        rows_written: row.rows_written.unsigned_abs(),
-        percent: u8::try_from(row.percent.clamp(0, 100)).unwrap_or(100),
-        providers: row.providers,
-        failure,
-        waiting: row.waiting,
-    })
+    let mut known: HashMap<String, SeriesProgress> = HashMap::new();
+    for row in rows {
+        let failure = match (row.failure, row.failed_slice) {
+            (Some(text), Some(slice)) => {
+                let (code, message) = text.split_once('\n').unwrap_or(("unexpected", &text));
+                Some(RunFailure { code: code.to_owned(), message: message.to_owned(), slice: from_pg_range(&slice)? })
+            }
+            _ => None,
+        };
+        let progress = SeriesProgress {
+            revision: row.revision.unsigned_abs(),
+            hydration: row.hydration.unsigned_abs(),
+            queued: count(row.queued),
+            running: count(row.running),
+            success: count(row.success),
+            failed: count(row.failed),
+            cancelled: count(row.cancelled),
+            rows_written: row.rows_written.unsigned_abs(),
+            percent: u8::try_from(row.percent.clamp(0, 100)).unwrap_or(100),
+            providers: row.providers,
+            failure,
+            waiting: row.waiting,
+        };
+        known.insert(row.symbol, progress);
+    }
+    Ok(names.iter().map(|name| known.remove(name).unwrap_or_default()).collect())
 }
 
 /// The runs of the series' current hydration that changed last.

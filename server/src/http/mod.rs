@@ -6,7 +6,9 @@ mod hydrate;
 mod operator;
 mod problem;
 mod quality;
+mod quotes;
 mod series;
+mod symbols;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -99,6 +101,8 @@ fn tools() -> Router<AppState> {
     Router::new()
         .route("/bars", get(bars::read))
         .route("/quality", get(quality::read))
+        .route("/quotes", get(quotes::read))
+        .route("/symbols", get(symbols::find))
         .route("/progress", get(hydrate::progress))
         .route("/hydrate", post(hydrate::hydrate))
         .route("/events", get(events::stream))
