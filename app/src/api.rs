@@ -10,6 +10,7 @@ use leptos::server_fn::codec::{GetUrl, Json, Post};
 use leptos::server_fn::{ContentType, Decodes, Encodes, Format, FormatType};
 use serde::{Deserialize, Serialize};
 use tidemark_market::quality::QualityReport;
+use tidemark_market::standing::StandingReport;
 use tidemark_market::wire::{self, ChartData, WireError};
 use tidemark_market::{Quote, SeriesProgress, Symbol};
 
@@ -161,6 +162,37 @@ pub async fn quality(symbol: String, timeframe: String) -> Result<QualityReport,
     use crate::backend::{backend, with_status};
     with_status(match parse::series(&symbol, &timeframe) {
         Ok(series) => backend().quality(series).await,
+        Err(problem) => Err(problem),
+    })
+}
+
+/// How the time of a series stands over `[from, to)`, or over the timeframe's default window up to now.
+///
+/// # Errors
+/// As [`chart_data`].
+#[server(name = ReadStanding, prefix = "/api/page", endpoint = "standing", input = GetUrl, output = Json)]
+pub async fn standing(
+    symbol: String,
+    timeframe: String,
+    from: Option<i64>,
+    to: Option<i64>,
+) -> Result<StandingReport, Problem> {
+    use crate::backend::{backend, with_status};
+    with_status(match parse::series(&symbol, &timeframe) {
+        Ok(series) => backend().standing(series, parse::window(from, to)).await,
+        Err(problem) => Err(problem),
+    })
+}
+
+/// Calls off what is queued of a series, unless a schedule asks for it or someone else looks at it; how far it is then.
+///
+/// # Errors
+/// `bad_symbol`, `bad_timeframe`; `watched_by_others`; `storage_unavailable` where the database is away.
+#[server(name = CancelHydration, prefix = "/api/page", endpoint = "cancel", input = Json, output = Json)]
+pub async fn cancel(symbol: String, timeframe: String) -> Result<SeriesProgress, Problem> {
+    use crate::backend::{backend, with_status};
+    with_status(match parse::series(&symbol, &timeframe) {
+        Ok(series) => backend().cancel(series).await,
         Err(problem) => Err(problem),
     })
 }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
 use tidemark_market::quality::QualityReport;
+use tidemark_market::standing::StandingReport;
 use tidemark_market::wire::ChartData;
 use tidemark_market::{Adjust, Quote, SeriesProgress, Symbol, TimeRange, Timeframe, Timestamp};
 
@@ -52,6 +53,16 @@ pub trait Backend: Send + Sync {
 
     /// What is not as it should be in the series' default window.
     async fn quality(&self, series: SeriesKey) -> Result<QualityReport, Problem>;
+
+    /// How the series' time stands over a window, as in [`ChartRequest`].
+    async fn standing(
+        &self,
+        series: SeriesKey,
+        window: Option<(Timestamp, Timestamp)>,
+    ) -> Result<StandingReport, Problem>;
+
+    /// Calls off what this viewer alone waits for; how far the hydration is then.
+    async fn cancel(&self, series: SeriesKey) -> Result<SeriesProgress, Problem>;
 
     /// The series of real bars that a fresh install offers, and whether it can be had now.
     async fn showcase(&self) -> Showcase;

@@ -18,6 +18,7 @@ pub mod sizing;
 pub mod slicing;
 pub mod spans;
 pub mod splits;
+pub mod standing;
 pub mod symbol;
 pub mod time;
 pub mod timeframe;

@@ -307,6 +307,8 @@ async fn tick_over_covered_definitions(pool: &PgPool) {
         listed: Arc::default(),
         showcase: ShowcaseCheck::default(),
         sizes: Arc::new(SizeBook::new(pool.clone())),
+        hub: EventHub::new(pool.clone()),
+        process: "bench".to_owned(),
     };
     let started = Instant::now();
     let ticked = orchestrator::tick(&service, Duration::from_secs(14 * 86_400)).await.unwrap();

@@ -19,6 +19,9 @@ pub enum Error {
     /// Someone set the series to other hours while it was read.
     #[error("{0} was set to other hours while it was read. Ask again.")]
     ChangedMeanwhile(String),
+    /// What is on its way of the series is not one viewer's to call off.
+    #[error("Someone else looks at {0} too: what is on its way goes on. An operator may cancel it.")]
+    WatchedByOthers(String),
     /// No provider knows the symbol.
     #[error("No provider knows {0}. Check the spelling; crypto pairs are written like X:BTCUSD.")]
     UnknownSymbol(String),
@@ -79,6 +82,9 @@ impl From<Error> for Problem {
             Error::NotYet(_) => Self::new(400, "bad_range", "That moment has not come yet", error.to_string()),
             Error::ChangedMeanwhile(_) => {
                 Self::new(503, "changed_meanwhile", "The series was changed meanwhile", error.to_string())
+            }
+            Error::WatchedByOthers(_) => {
+                Self::new(409, "watched_by_others", "Others wait for it too", error.to_string())
             }
             Error::UnknownSymbol(_) => Self::new(404, "unknown_symbol", "Unknown symbol", error.to_string()),
             Error::NoProvider(_) => Self::new(422, "no_provider", "No provider for this symbol", error.to_string()),

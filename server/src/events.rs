@@ -124,6 +124,12 @@ impl EventHub {
         watched
     }
 
+    /// How many event streams tell of the series.
+    #[must_use]
+    pub fn viewers(&self, series: &SeriesKey) -> usize {
+        self.0.topics().get(series).map_or(0, |topic| topic.state.receiver_count())
+    }
+
     /// The series may have changed.
     pub fn changed(&self, series: &SeriesKey) {
         if let Some(topic) = self.0.topics().get_mut(series) {

@@ -15,6 +15,7 @@ use tidemark_server::clock::Clock;
 use tidemark_server::config::{Cli, Command, DatabaseConfig, ExportArgs, ImportArgs, TimeOptionError};
 use tidemark_server::control::{Action, Scope, ScopeError};
 use tidemark_server::db::splits::Source;
+use tidemark_server::events::EventHub;
 use tidemark_server::files::export::{self, ExportError};
 use tidemark_server::files::import::{self, ImportError, total_size};
 use tidemark_server::files::report::thousands;
@@ -160,6 +161,8 @@ async fn with_service<T>(
         listed: Arc::default(),
         showcase: ShowcaseCheck::default(),
         sizes: Arc::new(SizeBook::new(pool.clone())),
+        hub: EventHub::new(pool.clone()),
+        process: "command".to_owned(),
     };
     let worked = work(&service).await;
     tell_now(duty).await;

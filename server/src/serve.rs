@@ -167,6 +167,8 @@ pub async fn serve_on(
             listed: Arc::clone(&listed),
             showcase: ShowcaseCheck::default(),
             sizes: Arc::clone(&sizes),
+            hub: hub.clone(),
+            process: process.clone(),
         })
     };
     let (answering, ticking) = (service(&pool), service(&pools.queue));

@@ -12,6 +12,7 @@ use tidemark_app::problem::Problem;
 use tidemark_market::coverage::{Hole, Reason};
 use tidemark_market::quality::{QualityReport, expected_bars, suspicions};
 use tidemark_market::slicing::{self, Ask, PlannedSlice, Sizes};
+use tidemark_market::standing::{StandingReport, stretches};
 use tidemark_market::wire::{ChartData, bars_of};
 use tidemark_market::{
     Adjust, Hours, Layer, Quote, Schedule, SeriesProgress, Spans, Symbol, TimeRange, Timeframe, Timestamp, layer,
@@ -28,6 +29,7 @@ use crate::db::clock::DueSeries;
 use crate::db::queue::{Chain, Wish};
 use crate::db::series::Settings;
 use crate::error::Error;
+use crate::events::EventHub;
 use crate::finer;
 use crate::providers::{Listing, Provider, ProviderError};
 use crate::queue::notifier::Notifier;
@@ -60,6 +62,10 @@ pub struct Service {
     pub showcase: ShowcaseCheck,
     /// How long slices may be.
     pub sizes: Arc<SizeBook>,
+    /// Who looks at what in this process.
+    pub hub: EventHub,
+    /// This process's name.
+    pub process: String,
 }
 
 impl Service {
@@ -96,6 +102,50 @@ impl Service {
             synthetic: stored.providers.iter().any(|name| self.registry.is_synthetic(name)),
             providers: stored.providers,
         })
+    }
+
+    /// How the time of a series stands over a window: what is held, on its way, or was not to be had. The window ends with
+    /// the last session time that may be asked for.
+    ///
+    /// # Errors
+    /// A window that makes no sense; the database.
+    pub async fn standing(&self, series: &SeriesKey, window: AskedWindow) -> Result<StandingReport, Error> {
+        let settings = db::series::settings(&self.pool, series).await?;
+        let ask = self.ask(series, window, None, None, settings)?;
+        let asked = slicing::asked(&ask);
+        let whole = asked.hull().unwrap_or(TimeRange { start: ask.window.start, end: ask.window.start });
+        let mut stood = db::standing::read(&self.pool, series, whole).await?;
+        if stood.hours != settings.hours {
+            return Err(Error::ChangedMeanwhile(series.to_string()));
+        }
+        stood.known.derived = finer::answered(&self.pool, series, &ask).await?;
+        Ok(StandingReport {
+            symbol: series.symbol.clone(),
+            timeframe: series.timeframe,
+            hours: settings.hours,
+            window: whole,
+            revision: stood.revision,
+            hydration: stood.hydration,
+            stretches: stretches(&asked, stood.known),
+            closed: Spans::from(whole).subtract(&asked).into(),
+        })
+    }
+
+    /// Calls off what a viewer's chart waits for: what is queued of the series, unless a schedule asks for it or someone
+    /// else looks at it too; how far it is then. What is being fetched goes on.
+    ///
+    /// # Errors
+    /// Someone else looks at it; the database.
+    pub async fn cancel(&self, series: &SeriesKey) -> Result<SeriesProgress, Error> {
+        let watched_here = self.hub.viewers(series) > 1;
+        let cancelled =
+            if watched_here { None } else { db::control::cancel_asked(&self.pool, series, &self.process).await? };
+        let Some(runs) = cancelled else { return Err(Error::WatchedByOthers(series.to_string())) };
+        tracing::info!(?series, runs, "a viewer cancelled");
+        if runs > 0 {
+            self.notifier.changed(series);
+        }
+        db::progress::of_series(&self.pool, series).await
     }
 
     /// What is not as it should be in a window of a series.
@@ -395,6 +445,14 @@ impl Backend for Service {
 
     async fn quality(&self, series: SeriesKey) -> Result<QualityReport, Problem> {
         Ok(self.quality(&series, None).await?)
+    }
+
+    async fn standing(&self, series: SeriesKey, window: AskedWindow) -> Result<StandingReport, Problem> {
+        Ok(self.standing(&series, window).await?)
+    }
+
+    async fn cancel(&self, series: SeriesKey) -> Result<SeriesProgress, Problem> {
+        Ok(self.cancel(&series).await?)
     }
 
     async fn series_progress(&self, series: SeriesKey) -> Result<SeriesProgress, Problem> {

@@ -1,4 +1,4 @@
-//! What operators do to the queue by hand.
+//! What operators do to the queue by hand, and what a viewer may.
 
 use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
@@ -40,4 +40,19 @@ pub async fn control(pool: &PgPool, action: Action, scope: &Scope, who: &str) ->
         affected: rows.first().map_or(0, |row| u32::try_from(row.affected).unwrap_or(0)),
         series: named.map(|(symbol, timeframe)| series_key(symbol, timeframe)).collect::<Result<_, _>>()?,
     })
+}
+
+/// Ends what is queued of a series for no schedule; how many runs that were. `None`, with nothing done, where someone looks
+/// at it through another process than this one.
+///
+/// # Errors
+/// Where the database fails.
+pub async fn cancel_asked(pool: &PgPool, series: &SeriesKey, process: &str) -> Result<Option<u32>, Error> {
+    let cancelled = sqlx::query_scalar!(
+        "select cancel_asked($1, $2, $3)",
+        series.symbol.as_str(),
+        series.timeframe.as_str(),
+        process
+    );
+    Ok(cancelled.fetch_one(Patient(pool)).await?.map(i32::unsigned_abs))
 }

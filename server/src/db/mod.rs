@@ -18,6 +18,7 @@ pub mod quotes;
 pub mod series;
 pub mod sizes;
 pub mod splits;
+pub mod standing;
 pub mod viewings;
 
 use chrono::{DateTime, Utc};

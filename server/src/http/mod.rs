@@ -8,6 +8,7 @@ mod problem;
 mod quality;
 mod quotes;
 mod series;
+mod standing;
 mod symbols;
 
 use std::net::SocketAddr;
@@ -101,6 +102,8 @@ fn tools() -> Router<AppState> {
     Router::new()
         .route("/bars", get(bars::read))
         .route("/quality", get(quality::read))
+        .route("/coverage", get(standing::read))
+        .route("/cancel", post(standing::cancel))
         .route("/quotes", get(quotes::read))
         .route("/symbols", get(symbols::find))
         .route("/progress", get(hydrate::progress))
