@@ -18,7 +18,7 @@ impl Service {
         let now = self.clock.now();
         let told = symbols.iter().zip(stored).map(|(symbol, stored)| Quote {
             synthetic: stored.providers.iter().any(|name| self.registry.is_synthetic(name)),
-            name: stored.name.or_else(|| known::name(symbol).map(str::to_owned)),
+            name: known::name(symbol).map(str::to_owned).or(stored.name),
             ..quote(symbol, timeframe, &stored.held, &stored.plan, &stored.read, now)
         });
         Ok(told.collect())

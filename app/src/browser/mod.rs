@@ -1,14 +1,16 @@
 //! The browser's own parts, as typed functions: storage, IndexedDB, ECharts, `Intl`, performance marks,
-//! keys, popovers.
+//! keys, pointers, files, popovers.
 //!
 //! Everything here compiles for the server too, and is called from effects and tasks alone, which never run there.
 //! Nothing here knows a component or a store.
 
 pub mod bar_cache;
 pub mod echarts;
+pub mod files;
 pub mod keyboard;
 pub mod marks;
 pub mod page;
+pub mod pointer;
 pub mod popover;
 pub mod storage;
 pub mod theme;

@@ -1,5 +1,7 @@
 //! What the page is told by the document and window it runs in.
 
+use leptos::ev;
+use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
 const POLL_MS: u32 = 15_000;
@@ -50,6 +52,32 @@ pub fn focus(id: &str) {
         // Refused where it is not shown.
         let _ = element.focus();
     }
+}
+
+/// Brings the element of that id into view within what scrolls around it.
+pub fn reveal(id: &str) {
+    let element = web_sys::window().and_then(|window| window.document()?.get_element_by_id(id));
+    if let Some(element) = element {
+        let nearest = web_sys::ScrollIntoViewOptions::new();
+        nearest.set_block(web_sys::ScrollLogicalPosition::Nearest);
+        element.scroll_into_view_with_scroll_into_view_options(&nearest);
+    }
+}
+
+/// Whether anyone can see the page.
+#[must_use]
+pub fn is_visible() -> bool {
+    web_sys::window().and_then(|window| window.document()).is_some_and(|document| !document.hidden())
+}
+
+/// Calls `act` whenever the page can be seen again, until the caller's owner is gone.
+pub fn on_visible(act: impl Fn() + 'static) {
+    let listener = window_event_listener(ev::visibilitychange, move |_| {
+        if is_visible() {
+            act();
+        }
+    });
+    on_cleanup(move || listener.remove());
 }
 
 /// Calls `act` once the frame being prepared is on screen.

@@ -4,13 +4,16 @@ use leptos::prelude::*;
 use tidemark_market::Symbol;
 
 use super::sidebar::SIDEBAR;
-use super::symbol_form::SymbolForm;
+use super::symbol_search::SymbolSearch;
+use crate::stores::search::Search;
 
 /// Title, symbol input, and the buttons of keyboard and settings; where the sidebar is a drawer, the button that opens it.
 #[component]
 pub fn Header(
     /// The symbol on screen; `None` where the address names none.
     symbol: Signal<Option<Symbol>>,
+    /// What finds symbols.
+    search: Search,
     /// Opens another symbol.
     open: Callback<Symbol>,
     /// Opens the list of keys.
@@ -29,7 +32,7 @@ pub fn Header(
             <h1 class="symbol" data-testid="symbol">
                 {name}
             </h1>
-            <SymbolForm open />
+            <SymbolSearch search open />
             <div class="header-tools">
                 <button
                     type="button"

@@ -12,6 +12,6 @@ pub mod settings;
 pub mod shortcuts;
 pub mod sidebar;
 pub mod status_line;
-pub mod symbol_form;
+pub mod symbol_search;
 pub mod timeframes;
 pub mod watchlist;

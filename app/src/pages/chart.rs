@@ -15,18 +15,22 @@ use crate::components::settings::SettingsDialogue;
 use crate::components::shortcuts::ShortcutList;
 use crate::components::sidebar::Sidebar;
 use crate::components::status_line::StatusLine;
-use crate::components::symbol_form::SYMBOL_INPUT;
+use crate::components::symbol_search::SYMBOL_INPUT;
 use crate::components::timeframes::Timeframes;
 use crate::components::watchlist::WatchlistView;
+use crate::components::watchlist::manage::ManageWatchlists;
 use crate::problem::Problem;
 use crate::response::set_status;
 use crate::series::SeriesKey;
 use crate::stores::chart_store::ChartStore;
+use crate::stores::filling::Filling;
 use crate::stores::quality::QualityStore;
+use crate::stores::quotes::Quotes;
+use crate::stores::search::Search;
 use crate::stores::settings::use_settings;
 use crate::stores::shortcuts::use_shortcuts;
 use crate::stores::situation::{Banner, banner};
-use crate::stores::watchlist::Watchlist;
+use crate::stores::watchlists::Watchlists;
 use crate::visit::Visit;
 
 const DEFAULT_TIMEFRAME: Timeframe = Timeframe::H1;
@@ -46,7 +50,13 @@ pub fn ChartPage() -> impl IntoView {
 
     let store = ChartStore::new(visit);
     let quality = QualityStore::new(series);
-    let watchlist = Watchlist::new();
+    let watchlists = Watchlists::new();
+    let filling = Filling::new();
+    let changed = Signal::derive(move || {
+        let revision = store.situation().with(|situation| situation.confirmed);
+        (series.get(), revision, filling.state().get())
+    });
+    let quotes = Quotes::new(watchlists.symbols(), timeframe, changed);
     let hovered = RwSignal::new(None::<usize>);
     let banner = Memo::new(move |_| match address.get() {
         Ok(visit) => store.situation().with(|situation| banner(&visit.series, situation)),
@@ -57,7 +67,7 @@ pub fn ChartPage() -> impl IntoView {
     let open = Callback::new(move |symbol: Symbol| {
         navigate(&SeriesKey { symbol, timeframe: timeframe.get_untracked() }.path(), Default::default());
     });
-    let (is_listing_keys, is_setting) = (RwSignal::new(false), RwSignal::new(false));
+    let (is_listing_keys, is_setting, is_managing) = (RwSignal::new(false), RwSignal::new(false), RwSignal::new(false));
     let shortcuts = use_shortcuts();
     shortcuts.add("Page", &["/"], "Type a symbol", Callback::new(|()| page::focus(SYMBOL_INPUT)));
     shortcuts.add("Page", &[","], "Open the settings", Callback::new(move |()| is_setting.set(true)));
@@ -68,11 +78,20 @@ pub fn ChartPage() -> impl IntoView {
         <Title text=title />
         <div class="page">
             <Sidebar place>
-                <WatchlistView watchlist symbol timeframe />
+                <WatchlistView
+                    watchlists
+                    quotes
+                    filling
+                    symbol
+                    timeframe
+                    on_near=Callback::new(|_| ())
+                    on_manage=Callback::new(move |()| is_managing.set(true))
+                />
             </Sidebar>
             <main class="stage">
                 <Header
                     symbol
+                    search=Search::new()
                     open
                     on_shortcuts=Callback::new(move |()| is_listing_keys.set(true))
                     on_settings=Callback::new(move |()| is_setting.set(true))
@@ -89,6 +108,7 @@ pub fn ChartPage() -> impl IntoView {
                     <Quality report=quality.report() load=Callback::new(move |()| quality.load()) />
                 </StatusLine>
             </main>
+            <ManageWatchlists watchlists open=is_managing />
             <SettingsDialogue settings=use_settings() open=is_setting />
             <ShortcutList shortcuts open=is_listing_keys />
         </div>

@@ -1,5 +1,5 @@
-//! Names of what people ask for most, for instruments that nobody has asked for here yet. Everything else is found by its
-//! symbol, and by its name once a provider has told it.
+//! Names of what people ask for most, so that they are found before anyone has asked for them here; some providers tell
+//! no names at all. Everything else is found by its symbol, and by its name once a provider has told it.
 
 use tidemark_market::Symbol;
 

@@ -31,7 +31,7 @@ impl Service {
             .collect();
         let named: Vec<Symbol> = found.keys().cloned().collect();
         for listed in db::instruments::matching(&self.pool, query.prefix(), &query.words, &named).await? {
-            let name = listed.name.or_else(|| known::name(&listed.symbol).map(str::to_owned));
+            let name = known::name(&listed.symbol).map(str::to_owned).or(listed.name);
             let stored = listed.is_stored;
             found.insert(listed.symbol.clone(), Suggestion { symbol: listed.symbol, name, stored });
         }

@@ -1,0 +1,178 @@
+//! The symbol input: type a ticker and press Enter, or choose what is suggested.
+//!
+//! It is a combobox as the ARIA Authoring Practices describe one with a list: the focus stays in the field, Down and Up
+//! go through the list, Enter opens what is marked, or what was typed where nothing is.
+
+use leptos::ev::{Event, KeyboardEvent, SubmitEvent};
+use leptos::html::Input;
+use leptos::prelude::*;
+use tidemark_market::Symbol;
+
+use crate::api::Suggestion;
+use crate::browser::page;
+use crate::stores::search::Search;
+use crate::text::counted;
+
+/// The field's name in the document.
+pub const SYMBOL_INPUT: &str = "symbol-input";
+const LIST: &str = "symbol-list";
+
+fn option_id(index: usize) -> String {
+    format!("symbol-option-{index}")
+}
+
+/// Opens what was chosen or typed, or says why that is no symbol.
+#[component]
+pub fn SymbolSearch(
+    /// What finds symbols.
+    search: Search,
+    /// A symbol was chosen.
+    open: Callback<Symbol>,
+) -> impl IntoView {
+    let input = NodeRef::<Input>::new();
+    let error = RwSignal::new(None::<String>);
+    let is_wanted = RwSignal::new(false);
+    let marked = RwSignal::new(None::<usize>);
+    let found = search.found();
+    let count = Memo::new(move |_| found.with(|found| found.suggestions.len()));
+    let is_open = Memo::new(move |_| is_wanted.get() && count.get() > 0);
+    Effect::new(move || {
+        found.track();
+        marked.set(None);
+    });
+
+    // What was typed before the page was ready to listen.
+    Effect::new(move || {
+        if let Some(field) = input.get()
+            && !field.value().is_empty()
+        {
+            is_wanted.set(true);
+            search.look_up(field.value());
+        }
+    });
+
+    let close = move || {
+        is_wanted.set(false);
+        marked.set(None);
+    };
+    let choose = move |symbol: Symbol| {
+        error.set(None);
+        close();
+        search.look_up(String::new());
+        if let Some(field) = input.get_untracked() {
+            field.set_value("");
+        }
+        open.run(symbol);
+    };
+    let submit = move |event: SubmitEvent| {
+        event.prevent_default();
+        let suggested =
+            marked.get_untracked().and_then(|index| found.with_untracked(|it| it.suggestions.get(index).cloned()));
+        let Some(field) = input.get_untracked() else { return };
+        match suggested.map_or_else(|| field.value().parse(), |suggested| Ok(suggested.symbol)) {
+            Ok(symbol) => choose(symbol),
+            Err(refused) => error.set(Some(refused.to_string())),
+        }
+    };
+    let mark = move |by: isize| {
+        let (count, before) = (count.get_untracked(), marked.get_untracked());
+        is_wanted.set(true);
+        if count == 0 {
+            return;
+        }
+        let next = match (before, by < 0) {
+            (None, false) => 0,
+            (None, true) => count - 1,
+            (Some(index), _) => (index + count).saturating_add_signed(by) % count,
+        };
+        marked.set(Some(next));
+        page::reveal(&option_id(next));
+    };
+    let on_key = move |event: KeyboardEvent| {
+        match event.key().as_str() {
+            "ArrowDown" => mark(1),
+            "ArrowUp" => mark(-1),
+            "Escape" if is_open.get_untracked() => close(),
+            _ => return,
+        }
+        event.prevent_default();
+    };
+    let typed = move |event: Event| {
+        error.set(None);
+        is_wanted.set(true);
+        marked.set(None);
+        search.look_up(event_target_value(&event));
+    };
+    let announced = move || match (is_open.get(), found.with(|found| found.problem.clone())) {
+        (true, _) => counted(count.get() as u64, "suggestion"),
+        (false, Some(problem)) if is_wanted.get() => format!("No suggestions: {problem}"),
+        _ => String::new(),
+    };
+    let option = move |(index, suggestion): (usize, Suggestion)| {
+        let symbol = suggestion.symbol.clone();
+        view! {
+            <li
+                id=option_id(index)
+                class="symbol-option"
+                role="option"
+                data-testid=format!("suggestion-{symbol}")
+                aria-selected=move || (marked.get() == Some(index)).to_string()
+                on:click=move |_| choose(symbol.clone())
+            >
+                <strong>{suggestion.symbol.to_string()}</strong>
+                <span class="symbol-name">{suggestion.name}</span>
+                <span class="hint">{if suggestion.stored { "stored" } else { "not stored yet" }}</span>
+            </li>
+        }
+    };
+    view! {
+        <form class="symbol-form" role="search" on:submit=submit novalidate>
+            <label class="unseen" for=SYMBOL_INPUT>
+                "Symbol"
+            </label>
+            <input
+                id=SYMBOL_INPUT
+                class="field"
+                data-testid="symbol-input"
+                name="symbol"
+                type="text"
+                placeholder="Symbol or name"
+                autocomplete="off"
+                autocapitalize="characters"
+                spellcheck="false"
+                enterkeyhint="go"
+                role="combobox"
+                aria-autocomplete="list"
+                aria-controls=LIST
+                aria-expanded=move || is_open.get().to_string()
+                aria-activedescendant=move || marked.get().map(option_id)
+                aria-describedby="symbol-error"
+                aria-invalid=move || error.with(Option::is_some).then_some("true")
+                node_ref=input
+                on:input=typed
+                on:keydown=on_key
+                on:blur=move |_| close()
+            />
+            <ul
+                id=LIST
+                class="symbol-list"
+                role="listbox"
+                aria-label="Suggestions"
+                data-testid="suggestions"
+                hidden=move || !is_open.get()
+                // The focus stays in the field.
+                on:pointerdown=|event| event.prevent_default()
+                on:mousedown=|event| event.prevent_default()
+            >
+                {move || found.get().suggestions.into_iter().enumerate().map(option).collect_view()}
+            </ul>
+            <p class="unseen" role="status">
+                {announced}
+            </p>
+            <p id="symbol-error" class="field-error" role="alert" data-testid="symbol-error">
+                {move || error.get()}
+            </p>
+        </form>
+    }
+    .into_any()
+}
