@@ -80,6 +80,13 @@ pub fn on_visible(act: impl Fn() + 'static) {
     on_cleanup(move || listener.remove());
 }
 
+/// Where the element begins, and how wide it is, in pixels of the window.
+#[must_use]
+pub fn horizontal(element: &web_sys::Element) -> (f64, f64) {
+    let place = element.get_bounding_client_rect();
+    (place.left(), place.width())
+}
+
 /// Calls `act` once the frame being prepared is on screen.
 pub fn after_paint(act: impl FnOnce() + 'static) {
     let Some(window) = web_sys::window() else { return };

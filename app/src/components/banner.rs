@@ -1,26 +1,41 @@
-//! The banner: how far the series is, what went wrong, and Retry.
+//! The banner: how far the series is, what went wrong, Retry and Cancel.
 
 use leptos::prelude::*;
 
 use crate::stores::situation::Banner;
 
-/// Says the banner's sentences, to screen readers too. Its place on the page is kept whatever it says.
+/// Says the banner's sentences, to screen readers too, though not every percent. Its place on the page is kept whatever it
+/// says.
 #[component]
 pub fn BannerView(
     /// What to say.
     #[prop(into)]
     banner: Signal<Banner>,
+    /// The revision that the sentences speak of.
+    #[prop(into)]
+    revision: Signal<Option<u64>>,
     /// Retry was pressed.
     on_retry: Callback<()>,
+    /// Cancel was pressed.
+    on_cancel: Callback<()>,
 ) -> impl IntoView {
     let width = move || format!("width: {}%", banner.with(|it| it.percent.unwrap_or(0)));
+    let announced = Memo::new(move |_| banner.with(Banner::announcement));
+    let button = move |name: &'static str, id: &'static str, is_there: fn(&Banner) -> bool, act: Callback<()>| {
+        view! {
+            <Show when=move || banner.with(is_there)>
+                <button type="button" class="button" data-testid=id on:click=move |_| act.run(())>
+                    {name}
+                </button>
+            </Show>
+        }
+    };
     view! {
         <div
             class="banner"
-            role="status"
-            aria-live="polite"
             data-testid="banner"
             data-state=move || banner.with(|it| it.state.as_str())
+            data-revision=move || revision.get().map(|revision| revision.to_string())
         >
             <span class="banner-dot" aria-hidden="true"></span>
             <p class="banner-text">
@@ -28,15 +43,15 @@ pub fn BannerView(
                 " "
                 <span class="banner-notes">{move || banner.with(|it| it.notes.join(" "))}</span>
             </p>
-            <Show when=move || banner.with(|it| it.retry)>
-                <button type="button" class="button" data-testid="retry" on:click=move |_| on_retry.run(())>
-                    "Retry"
-                </button>
-            </Show>
+            {button("Cancel", "cancel", |it| it.cancel, on_cancel)}
+            {button("Retry", "retry", |it| it.retry, on_retry)}
             <span class="banner-bar" aria-hidden="true" hidden=move || banner.with(|it| it.percent.is_none())>
                 <span style=width></span>
             </span>
         </div>
+        <p class="unseen" role="status" data-testid="announcement">
+            {announced}
+        </p>
     }
     .into_any()
 }

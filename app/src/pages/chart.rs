@@ -15,6 +15,7 @@ use crate::components::settings::SettingsDialogue;
 use crate::components::shortcuts::ShortcutList;
 use crate::components::sidebar::Sidebar;
 use crate::components::status_line::StatusLine;
+use crate::components::strip::CoverageStrip;
 use crate::components::symbol_search::SYMBOL_INPUT;
 use crate::components::timeframes::Timeframes;
 use crate::components::watchlist::WatchlistView;
@@ -29,7 +30,8 @@ use crate::stores::quotes::Quotes;
 use crate::stores::search::Search;
 use crate::stores::settings::use_settings;
 use crate::stores::shortcuts::use_shortcuts;
-use crate::stores::situation::{Banner, banner};
+use crate::stores::situation::{Banner, Situation, banner};
+use crate::stores::standing::StandingStore;
 use crate::stores::watchlists::Watchlists;
 use crate::visit::Visit;
 
@@ -49,6 +51,7 @@ pub fn ChartPage() -> impl IntoView {
     let symbol = Signal::derive(move || series.get().map(|it| it.symbol));
 
     let store = ChartStore::new(visit);
+    let standing = StandingStore::new(visit, store.drawing(), store.situation());
     let quality = QualityStore::new(series);
     let watchlists = Watchlists::new();
     let filling = Filling::new();
@@ -99,11 +102,22 @@ pub fn ChartPage() -> impl IntoView {
                 <div class="toolbar">
                     <Timeframes symbol timeframe />
                 </div>
-                <BannerView banner on_retry=Callback::new(move |()| store.retry()) />
+                <BannerView
+                    banner
+                    revision=Signal::derive(move || store.situation().with(Situation::revision))
+                    on_retry=Callback::new(move |()| store.retry())
+                    on_cancel=Callback::new(move |()| series.get_untracked().into_iter().for_each(|it| store.cancel(it)))
+                />
                 <section class="board" aria-label="Chart">
                     <Legend drawing=store.drawing() hovered />
                     <Chart drawing=store.drawing() is_waiting hovered />
                 </section>
+                <CoverageStrip
+                    report=standing.report()
+                    is_behind=standing.is_behind()
+                    note=standing.note()
+                    on_fetch=Callback::new(move |range| standing.fetch(range))
+                />
                 <StatusLine drawing=store.drawing()>
                     <Quality report=quality.report() load=Callback::new(move |()| quality.load()) />
                 </StatusLine>

@@ -15,8 +15,9 @@ use tidemark_market::{Adjust, TimeRange, Timeframe, Timestamp};
 use super::holding::Picture;
 use super::session::Session;
 use super::situation::Situation;
+use crate::api;
 use crate::browser::bar_cache::{BarCache, Limits};
-use crate::browser::marks;
+use crate::browser::{marks, page};
 use crate::series::SeriesKey;
 use crate::visit::Visit;
 
@@ -83,6 +84,7 @@ enum Command {
 pub struct ChartStore {
     drawing: RwSignal<Option<Drawing>>,
     situation: RwSignal<Situation>,
+    visit: Signal<Option<Visit>>,
     commands: StoredValue<UnboundedSender<Command>>,
 }
 
@@ -101,6 +103,7 @@ impl ChartStore {
         let store = Self {
             drawing: RwSignal::new(None),
             situation: RwSignal::new(Situation::default()),
+            visit,
             commands: StoredValue::new(sender),
         };
         store.start(receiver);
@@ -126,6 +129,18 @@ impl ChartStore {
     /// Asks again for all that is missing.
     pub fn retry(self) {
         self.send(Command::Retry);
+    }
+
+    /// Calls off what is queued of the open series.
+    pub fn cancel(self, series: SeriesKey) {
+        let (symbol, timeframe) = (series.symbol.to_string(), series.timeframe.to_string());
+        spawn_local(async move {
+            let answer = api::cancel(symbol, timeframe).await;
+            let is_open = self.visit.try_with_untracked(|it| it.as_ref().is_some_and(|it| it.series == series));
+            if is_open == Some(true) {
+                self.situation.update(|situation| situation.cancelled(answer, page::now_ms()));
+            }
+        });
     }
 
     fn send(self, command: Command) {

@@ -14,4 +14,6 @@ mod session;
 pub mod settings;
 pub mod shortcuts;
 pub mod situation;
+pub mod standing;
+pub mod strip;
 pub mod watchlists;

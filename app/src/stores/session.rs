@@ -204,7 +204,7 @@ impl Session {
     fn on_progress(&mut self, progress: SeriesProgress) {
         let revision = progress.revision;
         let was_away = self.view.situation.with_untracked(|it| it.problem.as_ref().is_some_and(|it| it.status == 0));
-        self.view.situation.update(|situation| situation.learn(progress));
+        self.view.situation.update(|situation| situation.learn(progress, page::now_ms()));
         if was_away {
             self.view.situation.update(|situation| situation.problem = None);
             self.read_chart();

@@ -1,5 +1,7 @@
 //! What the page knows of the open series' hydration, and the banner that says it.
 
+use std::collections::VecDeque;
+
 use tidemark_market::{SeriesProgress, Timestamp};
 
 use crate::problem::Problem;
@@ -62,12 +64,17 @@ pub struct Situation {
     pub problem: Option<Problem>,
     /// How news arrive.
     pub link: Link,
+    /// How fast the hydration went of late.
+    pub pace: Pace,
+    /// Why the last wish of the viewer was not granted.
+    pub refusal: Option<String>,
 }
 
 impl Situation {
     /// Takes in a newer progress. An older one is passed over: an answer and an event can overtake each other. After a
     /// lost connection everything is news, since the server may have come back with another database.
-    pub fn learn(&mut self, progress: SeriesProgress) {
+    /// `now` is the reader's clock, in milliseconds.
+    pub fn learn(&mut self, progress: SeriesProgress, now: i64) {
         let age = |it: &SeriesProgress| (it.hydration, it.revision, it.done());
         let is_older = self.progress.as_ref().is_some_and(|known| age(&progress) < age(known));
         let is_stale = std::mem::take(&mut self.is_stale);
@@ -77,6 +84,7 @@ impl Situation {
         if progress.is_active() {
             self.watched = Some(progress.hydration);
         }
+        self.pace.learn(&progress, now);
         self.progress = Some(progress);
     }
 
@@ -85,9 +93,74 @@ impl Situation {
         self.problem.take_if(|problem| problem.status == 0 || problem.code == "storage_unavailable");
     }
 
+    /// The newest revision that the server has told of.
+    #[must_use]
+    pub fn revision(&self) -> Option<u64> {
+        self.progress.as_ref().map(|progress| progress.revision).max(self.confirmed)
+    }
+
+    /// The viewer called off what is queued, or was refused that.
+    pub fn cancelled(&mut self, answer: Result<SeriesProgress, Problem>, now: i64) {
+        self.refusal = answer.as_ref().err().map(|problem| problem.detail.clone());
+        if let Ok(progress) = answer {
+            self.learn(progress, now);
+        }
+    }
+
     fn is_behind(&self) -> bool {
         let told = self.progress.as_ref().map(|progress| progress.revision);
         matches!((told, self.confirmed), (Some(told), Some(held)) if told > held)
+    }
+}
+
+/// How fast slices end, from what was seen of the present hydration in the last minute and a half: long enough to hold a
+/// provider's whole period of a minute.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    hydration: u64,
+    /// When so many slices had ended, the oldest first.
+    seen: VecDeque<(i64, u32)>,
+}
+
+impl Pace {
+    const REACH_MS: i64 = 90_000;
+    /// A guess from less would jump about.
+    const LEAST_MS: i64 = 2_000;
+    const LEAST_SLICES: u32 = 2;
+    const MOST_SEEN: usize = 200;
+
+    fn learn(&mut self, progress: &SeriesProgress, now: i64) {
+        let is_backwards = self.seen.back().is_some_and(|(at, done)| now < *at || progress.done() < *done);
+        if std::mem::replace(&mut self.hydration, progress.hydration) != progress.hydration || is_backwards {
+            self.seen.clear();
+        }
+        self.seen.push_back((now, progress.done()));
+        // One from before the reach stays: what was done within it is reckoned from there.
+        while self.seen.get(1).is_some_and(|(at, _)| *at < now - Self::REACH_MS) || self.seen.len() > Self::MOST_SEEN {
+            self.seen.pop_front();
+        }
+    }
+
+    /// How long the rest takes at this pace, in milliseconds; `None` where too little was seen to say.
+    #[must_use]
+    pub fn time_left(&self, progress: &SeriesProgress) -> Option<i64> {
+        let ((first_at, first), (last_at, last)) = (self.seen.front()?, self.seen.back()?);
+        let (took, ended) = (last_at - first_at, last - first);
+        if took < Self::LEAST_MS || ended < Self::LEAST_SLICES {
+            return None;
+        }
+        Some(took * i64::from(progress.queued + progress.running) / i64::from(ended))
+    }
+}
+
+/// `about 40 s left`: rounded up, and coarser the longer it is.
+fn left(millis: i64) -> String {
+    let seconds = millis.div_euclid(1_000) + 1;
+    match seconds {
+        ..10 => "A few seconds left.".to_owned(),
+        10..=50 => format!("About {} s left.", (seconds + 9) / 10 * 10),
+        51..=3_300 => format!("About {} min left.", (seconds + 59) / 60),
+        _ => format!("About {} h left.", (seconds + 3_599) / 3_600),
     }
 }
 
@@ -148,11 +221,26 @@ pub struct Banner {
     pub percent: Option<u8>,
     /// Whether the Retry button is there.
     pub retry: bool,
+    /// Whether the Cancel button is there.
+    pub cancel: bool,
 }
 
 impl Banner {
     fn plain(state: BannerState, text: impl Into<String>) -> Self {
-        Self { state, text: text.into(), notes: Vec::new(), percent: None, retry: false }
+        Self { state, text: text.into(), notes: Vec::new(), percent: None, retry: false, cancel: false }
+    }
+
+    /// What of it is read to someone who does not see it: its state and result, and each quarter on the way, not every
+    /// percent.
+    #[must_use]
+    pub fn announcement(&self) -> String {
+        match self.percent {
+            Some(percent) => match percent / 25 * 25 {
+                0 => "Bars are on their way.".to_owned(),
+                quarter => format!("{quarter} % of the bars are here."),
+            },
+            None => [std::slice::from_ref(&self.text), &self.notes].concat().join(" "),
+        }
     }
 
     /// For an address that names no series.
@@ -182,6 +270,7 @@ pub fn banner(series: &SeriesKey, situation: &Situation) -> Banner {
         }
         Link::Connecting | Link::Live => {}
     }
+    banner.notes.extend(situation.refusal.clone());
     banner
 }
 
@@ -200,7 +289,7 @@ fn told(series: &SeriesKey, situation: &Situation) -> Banner {
         return Banner::plain(BannerState::Done, format!("{series} as it was known at {as_of}: {bars}"));
     }
     match &situation.progress {
-        Some(progress) if progress.is_active() || situation.is_behind() => hydrating(series, progress),
+        Some(progress) if progress.is_active() || situation.is_behind() => hydrating(series, situation, progress),
         Some(progress) if progress.failed > 0 && situation.gaps > 0 => failed(series, progress),
         _ => done(series, situation),
     }
@@ -220,7 +309,7 @@ fn troubled(series: &SeriesKey, situation: &Situation, problem: &Problem) -> Ban
     banner
 }
 
-fn hydrating(series: &SeriesKey, progress: &SeriesProgress) -> Banner {
+fn hydrating(series: &SeriesKey, situation: &Situation, progress: &SeriesProgress) -> Banner {
     let (done, total) = (progress.done(), progress.total());
     let text = format!("Hydrating {series} … {} % ({done} of {total} slices)", progress.percent);
     let mut banner = Banner::plain(BannerState::Hydrating, text);
@@ -231,7 +320,12 @@ fn hydrating(series: &SeriesKey, progress: &SeriesProgress) -> Banner {
     if progress.failed > 0 {
         banner.notes.push(format!("{} given up.", counted(progress.failed.into(), "slice")));
     }
+    if !progress.providers.is_empty() {
+        banner.notes.push(format!("From {}.", progress.providers.join(", ")));
+    }
     banner.notes.extend(progress.waiting.clone());
+    banner.notes.extend(situation.pace.time_left(progress).map(left));
+    banner.cancel = progress.queued > 0;
     banner
 }
 
@@ -255,6 +349,10 @@ fn done(series: &SeriesKey, situation: &Situation) -> Banner {
     let is_whole = situation.gaps == 0 && !situation.is_out_of_reach;
     let text = if is_whole { " is up to date" } else { "" };
     let mut banner = Banner::plain(BannerState::Done, format!("{added}{series}{text}: {bars}"));
+    let called_off = situation.progress.as_ref().map_or(0, |progress| progress.cancelled);
+    if called_off > 0 && situation.gaps > 0 {
+        banner.notes.push(format!("{} called off.", counted(called_off.into(), "slice")));
+    }
     if situation.gaps > 0 {
         banner.notes.push(format!("Not fetched yet: {} of the window.", counted(situation.gaps as u64, "part")));
     }
@@ -328,10 +426,10 @@ mod tests {
         let mut now = Situation::default();
         assert_eq!(said(&now), ("loading", "Loading AAPL h1 …".to_owned()));
         now = Situation { gaps: 3, bars: 0, ..at_rest() };
-        now.learn(halfway());
+        now.learn(halfway(), 0);
         let text = "Hydrating AAPL h1 … 45 % (27 of 60 slices) 420 bars written.".to_owned();
         assert_eq!(said(&now), ("hydrating", text));
-        now.learn(ended());
+        now.learn(ended(), 0);
         (now.gaps, now.bars) = (0, 420);
         assert_eq!(said(&now), ("done", "Added 420 bars. AAPL h1 is up to date: 420 bars".to_owned()));
     }
@@ -340,14 +438,14 @@ mod tests {
     fn a_series_that_was_complete_is_up_to_date() {
         let mut now = at_rest();
         assert_eq!(said(&now), ("done", "AAPL h1 is up to date: 1,234 bars".to_owned()));
-        now.learn(ended());
+        now.learn(ended(), 0);
         assert_eq!(said(&now).1, "AAPL h1 is up to date: 1,234 bars", "an old hydration is not this visit's");
     }
 
     #[test]
     fn the_last_bars_are_awaited_before_the_result_is_told() {
         let mut now = at_rest();
-        now.learn(SeriesProgress { revision: 8, ..ended() });
+        now.learn(SeriesProgress { revision: 8, ..ended() }, 0);
         assert_eq!(said(&now).0, "hydrating");
     }
 
@@ -357,7 +455,7 @@ mod tests {
         let message = "The provider answered 500 five times. Retry later.".to_owned();
         let failure = Some(RunFailure { code: "provider_error".to_owned(), message, slice });
         let mut now = Situation { gaps: 1, ..at_rest() };
-        now.learn(SeriesProgress { success: 59, failed: 1, failure, ..ended() });
+        now.learn(SeriesProgress { success: 59, failed: 1, failure, ..ended() }, 0);
         let text = "AAPL h1: 1 of 60 slices could not be fetched. The provider answered 500 five times. Retry later.";
         assert_eq!(said(&now), ("failed", text.to_owned()));
         assert!(banner(&series(), &now).retry);
@@ -368,8 +466,63 @@ mod tests {
     #[test]
     fn a_queue_that_is_held_back_says_why() {
         let mut now = at_rest();
-        now.learn(SeriesProgress { waiting: Some("Polygon allows 5 requests a minute.".to_owned()), ..halfway() });
+        now.learn(SeriesProgress { waiting: Some("Polygon allows 5 requests a minute.".to_owned()), ..halfway() }, 0);
         assert!(said(&now).1.ends_with("Polygon allows 5 requests a minute."));
+    }
+
+    #[test]
+    fn who_delivers_and_how_long_it_takes_is_told_once_enough_was_seen() {
+        let mut now = at_rest();
+        let at = |done: u32| SeriesProgress {
+            success: done,
+            queued: 57 - done,
+            providers: vec!["polygon".into()],
+            ..halfway()
+        };
+        now.learn(at(27), 0);
+        assert!(said(&now).1.ends_with("From polygon."), "one look is no pace");
+        now.learn(at(29), 1_000);
+        assert!(said(&now).1.ends_with("From polygon."), "a second is too short");
+        now.learn(at(33), 3_000);
+        assert!(said(&now).1.ends_with("From polygon. About 20 s left."), "2 a second, 27 to go: {}", said(&now).1);
+        // Five a minute: what was fast at first does not count for ever.
+        for minute in 1..=4 {
+            now.learn(at(33 + 5 * minute), 3_000 + i64::from(minute) * 60_000);
+        }
+        assert!(said(&now).1.ends_with("About 2 min left."), "7 to go at 5 a minute: {}", said(&now).1);
+        now.learn(SeriesProgress { hydration: 3, ..at(2) }, 300_000);
+        assert!(said(&now).1.ends_with("From polygon."), "another hydration has a pace of its own");
+        assert_eq!(
+            [0, 11_000, 50_500, 3_400_000].map(left),
+            ["A few seconds left.", "About 20 s left.", "About 1 min left.", "About 1 h left."]
+        );
+    }
+
+    #[test]
+    fn what_is_queued_can_be_called_off_and_the_result_says_so() {
+        let mut now = Situation { gaps: 2, ..at_rest() };
+        now.learn(halfway(), 0);
+        assert!(banner(&series(), &now).cancel);
+        now.cancelled(Err(Problem::new(409, "watched_by_others", "", "Someone else looks at AAPL h1 too.")), 0);
+        assert!(said(&now).1.ends_with("Someone else looks at AAPL h1 too."));
+        now.cancelled(Ok(SeriesProgress { queued: 0, running: 0, cancelled: 33, ..halfway() }), 0);
+        let text = "Added 420 bars. AAPL h1: 1,234 bars 33 slices called off. Not fetched yet: 2 parts of the window.";
+        assert_eq!(said(&now), ("done", text.to_owned()));
+        let banner = banner(&series(), &now);
+        assert!(!banner.cancel && banner.retry);
+    }
+
+    #[test]
+    fn percents_are_read_aloud_by_the_quarter() {
+        let mut now = at_rest();
+        let mut read = |percent| {
+            now.learn(SeriesProgress { percent, revision: 7 + u64::from(percent), ..halfway() }, 0);
+            banner(&series(), &now).announcement()
+        };
+        assert_eq!(
+            [read(3), read(26), read(49)],
+            ["Bars are on their way.", "25 % of the bars are here.", "25 % of the bars are here."]
+        );
     }
 
     #[test]
@@ -396,14 +549,14 @@ mod tests {
     #[test]
     fn an_older_progress_is_passed_over_unless_the_connection_was_lost() {
         let mut now = at_rest();
-        now.learn(ended());
-        now.learn(halfway());
+        now.learn(ended(), 0);
+        now.learn(halfway(), 0);
         assert_eq!(now.progress, Some(ended()), "the answer that was overtaken by an event");
-        now.learn(SeriesProgress { hydration: 1, revision: 9, ..ended() });
+        now.learn(SeriesProgress { hydration: 1, revision: 9, ..ended() }, 0);
         assert_eq!(now.progress, Some(ended()));
         let fresh = SeriesProgress { revision: 1, hydration: 1, ..ended() };
         now.is_stale = true;
-        now.learn(fresh.clone());
+        now.learn(fresh.clone(), 0);
         assert_eq!(now.progress, Some(fresh));
         assert!(!now.is_stale);
     }
