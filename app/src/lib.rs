@@ -21,6 +21,7 @@ pub mod series;
 #[cfg(feature = "ssr")]
 mod shell;
 pub mod stores;
+pub mod summary;
 pub mod text;
 pub mod visit;
 

@@ -8,6 +8,7 @@ use leptos::html::Div;
 use leptos::prelude::*;
 use tidemark_market::Bar;
 
+use super::bar_table::SUMMARY;
 use crate::browser::echarts::PriceChart;
 use crate::browser::theme::ThemeWatch;
 use crate::browser::{marks, page};
@@ -50,6 +51,7 @@ pub fn Chart(
                 class="chart"
                 node_ref=host
                 role="img"
+                aria-describedby=SUMMARY
                 aria-label=move || painted.with(|it| it.as_ref().map_or("Chart, loading".to_owned(), Painted::label))
                 data-testid="chart"
                 data-bars=told(|it| it.bars.to_string())

@@ -3,6 +3,7 @@
 //! Each ends in `into_any()`: unerased, the page's type would be too deep for the compiler.
 
 pub mod banner;
+pub mod bar_table;
 pub mod chart;
 pub mod dialogue;
 pub mod header;

@@ -6,7 +6,9 @@ use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
 use tidemark_market::{Symbol, Timeframe};
 
 use crate::browser::page;
+use crate::browser::time_text::TimeText;
 use crate::components::banner::BannerView;
+use crate::components::bar_table::{BarTable, SpokenSummary};
 use crate::components::chart::Chart;
 use crate::components::header::Header;
 use crate::components::legend::Legend;
@@ -23,7 +25,7 @@ use crate::components::watchlist::manage::ManageWatchlists;
 use crate::problem::Problem;
 use crate::response::set_status;
 use crate::series::SeriesKey;
-use crate::stores::chart_store::ChartStore;
+use crate::stores::chart_store::{ChartStore, Drawing};
 use crate::stores::filling::Filling;
 use crate::stores::quality::QualityStore;
 use crate::stores::quotes::Quotes;
@@ -33,6 +35,7 @@ use crate::stores::shortcuts::use_shortcuts;
 use crate::stores::situation::{Banner, Situation, banner};
 use crate::stores::standing::StandingStore;
 use crate::stores::watchlists::Watchlists;
+use crate::summary::summary;
 use crate::visit::Visit;
 
 const DEFAULT_TIMEFRAME: Timeframe = Timeframe::H1;
@@ -73,6 +76,17 @@ pub fn ChartPage() -> impl IntoView {
     let (is_listing_keys, is_setting, is_managing) = (RwSignal::new(false), RwSignal::new(false), RwSignal::new(false));
     let shortcuts = use_shortcuts();
     shortcuts.add("Page", &["/"], "Type a symbol", Callback::new(|()| page::focus(SYMBOL_INPUT)));
+    let is_tabled = RwSignal::new(false);
+    shortcuts.add("Chart", &["t"], "Show the bars as a table", Callback::new(move |()| is_tabled.set(true)));
+    let summary = Memo::new(move |_| {
+        let of = |drawing: &Drawing| {
+            let times = TimeText::new(&drawing.series);
+            standing
+                .report()
+                .with(|report| summary(&drawing.series, &drawing.picture.bars, report.as_ref(), |at| times.full(at)))
+        };
+        store.drawing().with(|drawing| drawing.as_ref().map_or_else(String::new, of))
+    });
     shortcuts.add("Page", &[","], "Open the settings", Callback::new(move |()| is_setting.set(true)));
     let place = Signal::derive(move || series.get().map_or_else(String::new, |series| series.path()));
     let title = move || series.get().map_or_else(|| "Tidemark".to_owned(), |it| format!("{it} · Tidemark"));
@@ -101,6 +115,14 @@ pub fn ChartPage() -> impl IntoView {
                 />
                 <div class="toolbar">
                     <Timeframes symbol timeframe />
+                    <button
+                        type="button"
+                        class="button"
+                        data-testid="bar-table-open"
+                        on:click=move |_| is_tabled.set(true)
+                    >
+                        "Table"
+                    </button>
                 </div>
                 <BannerView
                     banner
@@ -111,6 +133,7 @@ pub fn ChartPage() -> impl IntoView {
                 <section class="board" aria-label="Chart">
                     <Legend drawing=store.drawing() hovered />
                     <Chart drawing=store.drawing() is_waiting hovered />
+                    <SpokenSummary summary shortcuts />
                 </section>
                 <CoverageStrip
                     report=standing.report()
@@ -123,6 +146,7 @@ pub fn ChartPage() -> impl IntoView {
                 </StatusLine>
             </main>
             <ManageWatchlists watchlists open=is_managing />
+            <BarTable drawing=store.drawing() summary open=is_tabled />
             <SettingsDialogue settings=use_settings() open=is_setting />
             <ShortcutList shortcuts open=is_listing_keys />
         </div>

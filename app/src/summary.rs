@@ -1,0 +1,68 @@
+//! What a chart shows, in sentences, for someone who does not see it.
+
+use tidemark_market::standing::{Standing, StandingReport};
+use tidemark_market::{Bar, Timestamp};
+
+use crate::series::SeriesKey;
+use crate::stores::strip::{name, shares};
+use crate::text::{counted, price};
+
+/// Range, first and last, high and low with their times, change, and what of the window is not held. `when` writes a time.
+#[must_use]
+pub fn summary(
+    series: &SeriesKey,
+    bars: &[Bar],
+    standing: Option<&StandingReport>,
+    when: impl Fn(Timestamp) -> String,
+) -> String {
+    let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return format!("{series}: no bars.") };
+    let high = bars.iter().fold(first, |high, bar| if bar.high > high.high { bar } else { high });
+    let low = bars.iter().fold(first, |low, bar| if bar.low < low.low { bar } else { low });
+    let mut sentences = vec![
+        format!("{series}: {} from {} to {}.", counted(bars.len() as u64, "bar"), when(first.ts), when(last.ts)),
+        format!("Opened at {}, last {}, {}.", price(first.open), price(last.close), change(first.open, last.close)),
+        format!("Highest {} at {}.", price(high.high), when(high.ts)),
+        format!("Lowest {} at {}.", price(low.low), when(low.ts)),
+    ];
+    sentences.extend(standing.map(lacking));
+    sentences.join(" ")
+}
+
+/// `up 1.20 %`, `down 0.30 %`, `unchanged`.
+#[must_use]
+pub fn change(from: f64, to: f64) -> String {
+    let percent = (to - from) / from * 100.0;
+    match format!("{:.2}", percent.abs()).as_str() {
+        "0.00" => "unchanged".to_owned(),
+        size => format!("{} {size} %", if percent > 0.0 { "up" } else { "down" }),
+    }
+}
+
+fn lacking(report: &StandingReport) -> String {
+    let lacks = shares(report).into_iter().filter(|(standing, _)| *standing != Standing::Present);
+    let lacks: Vec<_> = lacks.map(|(standing, share)| format!("{} {share} %", name(standing).to_lowercase())).collect();
+    match lacks.as_slice() {
+        [] => "Nothing of the window is missing.".to_owned(),
+        lacks => format!("Of the window: {}.", lacks.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bar(ts: i64, open: f64, high: f64, low: f64, close: f64) -> Bar {
+        Bar { ts: Timestamp(ts), open, high, low, close, volume: 1.0, vwap: None, trades: None }
+    }
+
+    #[test]
+    fn a_chart_is_told_in_sentences() {
+        let series = SeriesKey::parse("AAPL", "h1").unwrap();
+        let bars =
+            [bar(1, 100.0, 110.0, 99.0, 105.0), bar(2, 105.0, 120.0, 104.0, 118.0), bar(3, 118.0, 118.0, 90.0, 95.0)];
+        let text = "AAPL h1: 3 bars from 1 to 3. Opened at 100.00, last 95.00, down 5.00 %. Highest 120.00 at 2. Lowest 90.00 at 3.";
+        assert_eq!(summary(&series, &bars, None, |at| at.0.to_string()), text);
+        assert_eq!(summary(&series, &[], None, |at| at.0.to_string()), "AAPL h1: no bars.");
+        assert_eq!((change(1.0, 1.0), change(1.0, 1.012)), ("unchanged".to_owned(), "up 1.20 %".to_owned()));
+    }
+}
