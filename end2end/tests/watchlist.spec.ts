@@ -218,6 +218,37 @@ test('lines are moved by dragging, and by buttons where one can\'t drag', async 
   await expect(watch.row('SPY').getByTestId('watch-up')).toBeHidden();
 });
 
+test('lines are sorted by symbol and by change, and the own order is kept', async ({ page }) => {
+  const [chart, watch] = [new ChartPage(page), new Watchlist(page)];
+  await watch.keep(['SPY', 'MSFT', 'AAPL', 'NVDA']);
+  await page.addInitScript(() => Object.assign(window, { __tidemark_poll_ms: 1_000 }));
+  await chart.open('AAPL', 'd1');
+  await chart.expectComplete('AAPL', 'd1');
+  await page.getByTestId('watch-fill').click();
+  await expect(page.getByTestId('watch-filling')).toHaveAttribute('data-state', 'done', { timeout: 30_000 });
+  for (const symbol of ['SPY', 'MSFT', 'AAPL', 'NVDA']) await expect(watch.part(symbol, 'change')).not.toHaveText('');
+
+  await page.getByTestId('watch-sort-symbol').click();
+  await watch.expectSymbols(['AAPL', 'MSFT', 'NVDA', 'SPY']);
+  await expect(watch.handle('AAPL')).toBeDisabled();
+  const changes = async () => {
+    const texts = await watch.list.locator('[data-part=change]').allTextContents();
+    return texts.map((text) => Number(text.replace('−', '-').replace(' %', '')));
+  };
+  const areSorted = async (way: number) => {
+    const shown = await changes();
+    return shown.every((change, index) => index === 0 || way * (change - shown[index - 1]) >= 0);
+  };
+  await page.getByTestId('watch-sort-change').click();
+  await expect.poll(() => areSorted(-1)).toBe(true);
+  await page.getByTestId('watch-sort-change').click();
+  await expect.poll(() => areSorted(1)).toBe(true);
+  await page.reload();
+  await expect(page.getByTestId('watch-sort-change')).toHaveAttribute('aria-pressed', 'true');
+  await page.getByTestId('watch-sort-change').click();
+  await watch.expectSymbols(['SPY', 'MSFT', 'AAPL', 'NVDA']);
+});
+
 test.describe('by touch', () => {
   test.use({ hasTouch: true });
 

@@ -10,6 +10,7 @@ use crate::browser::time_text::TimeText;
 use crate::series::SeriesKey;
 use crate::stores::quotes::Quotes;
 use crate::stores::watchlists::Watchlists;
+use crate::stores::watchlists::order::Order;
 use crate::text::{counted, duration, percent, price};
 
 /// A link to the symbol with its price, change, picture and freshness; a handle that moves it, and what removes it.
@@ -41,6 +42,7 @@ pub fn Entry(
     let current = move || (symbol.get() == Some(entry.get_value())).then_some("page");
     let near = move || on_near.run(entry.get_value());
     let is_grabbed = Memo::new(move |_| entry.with_value(|entry| reorder.is_grabbed(entry)));
+    let is_by_hand = move || watchlists.order().get() == Order::Hand;
     let remove = move |_| entry.with_value(|entry| watchlists.remove(entry));
     let step = move |by: isize| move |_| entry.with_value(|entry| reorder.step(entry, by));
     view! {
@@ -58,7 +60,14 @@ pub fn Entry(
                 data-testid=format!("watch-move-{name}")
                 aria-label=format!("Move {name}")
                 aria-pressed=move || is_grabbed.get().to_string()
-                title="Drag, or press and use the arrow keys"
+                disabled=move || !is_by_hand()
+                title=move || {
+                    if is_by_hand() {
+                        "Drag, or press and use the arrow keys"
+                    } else {
+                        "Lines are sorted: press the heading until they are in your own order to move them"
+                    }
+                }
                 on:click=move |_| entry.with_value(|entry| reorder.toggle(entry))
                 on:keydown=move |event| entry.with_value(|entry| reorder.on_key(entry, &event))
                 on:pointerdown=move |event| entry.with_value(|entry| reorder.begin(entry, &event))

@@ -14,8 +14,10 @@ use self::filling::FillingView;
 use self::reorder::Reorder;
 use crate::stores::filling::Filling;
 use crate::stores::quotes::Quotes;
+use crate::stores::settings::Choice;
 use crate::stores::watchlists::Watchlists;
 use crate::stores::watchlists::lists::{List, MOST_SYMBOLS};
+use crate::stores::watchlists::order::Order;
 
 /// The list that is shown, a switch between lists, and what adds, moves, removes and hydrates.
 #[component]
@@ -37,6 +39,10 @@ pub fn WatchlistView(
 ) -> impl IntoView {
     let symbols = watchlists.symbols();
     let reorder = Reorder::new(watchlists);
+    let lines = Memo::new(move |_| {
+        let change = |symbol: &Symbol| quotes.of(symbol).and_then(|quote| quote.change_percent);
+        watchlists.order().get().sorted(symbols.get(), change)
+    });
     let candidate =
         move || symbol.get().filter(|it| symbols.with(|list| !list.contains(it) && list.len() < MOST_SYMBOLS));
     view! {
@@ -70,12 +76,13 @@ pub fn WatchlistView(
                 </button>
             </div>
             <FillingView filling />
+            <Columns watchlists />
             <ul
                 class="watchlist"
                 data-testid="watchlist"
                 data-dragging=move || reorder.is_dragging().then_some("true")
             >
-                <For each=move || symbols.get() key=Clone::clone let:entry>
+                <For each=move || lines.get() key=Clone::clone let:entry>
                     <Entry entry watchlists quotes reorder symbol timeframe on_near />
                 </For>
             </ul>
@@ -124,6 +131,38 @@ fn Picker(watchlists: Watchlists) -> impl IntoView {
         >
             {move || watchlists.all().into_iter().map(option).collect_view()}
         </select>
+    }
+    .into_any()
+}
+
+/// Headings that sort the lines.
+#[component]
+fn Columns(watchlists: Watchlists) -> impl IntoView {
+    let order = watchlists.order();
+    let heading = move |name: &'static str, pressed: fn(Order) -> Order, ways: &'static [(Order, &'static str)]| {
+        let arrow = move || ways.iter().find(|(way, _)| *way == order.get()).map(|(_, arrow)| *arrow);
+        let title = move || format!("Sort {}", pressed(order.get()).label());
+        view! {
+            <button
+                type="button"
+                data-testid=format!("watch-sort-{}", name.to_lowercase())
+                title=title
+                aria-pressed=move || arrow().is_some().to_string()
+                on:click=move |_| watchlists.set_order(pressed(order.get_untracked()))
+            >
+                {name}
+                <span aria-hidden="true">{arrow}</span>
+            </button>
+        }
+    };
+    view! {
+        <div class="watch-columns" role="group" aria-label="Order of the lines">
+            {heading("Symbol", Order::symbol_pressed, &[(Order::Symbol, " ↑")])}
+            {heading("Change", Order::change_pressed, &[(Order::Rise, " ↓"), (Order::Fall, " ↑")])}
+            <span class="unseen" role="status">
+                {move || format!("Sorted {}", order.get().label())}
+            </span>
+        </div>
     }
     .into_any()
 }

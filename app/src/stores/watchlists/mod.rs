@@ -1,6 +1,7 @@
 //! The lists of symbols that someone watches, kept in this browser and shared between its tabs.
 
 pub mod lists;
+pub mod order;
 pub mod transfer;
 
 use leptos::prelude::*;
@@ -8,8 +9,10 @@ use leptos::task::spawn_local;
 use tidemark_market::Symbol;
 
 use self::lists::{Added, List, ListError, Lists, Named};
+use self::order::Order;
 use crate::api;
 use crate::browser::storage;
+use crate::stores::settings::Choice;
 
 const KEY: &str = "tidemark:watchlists";
 /// Where versions before there were several lists kept theirs.
@@ -20,6 +23,7 @@ const SINGLE_KEY: &str = "tidemark:watchlist";
 pub struct Watchlists {
     lists: RwSignal<Lists>,
     symbols: Memo<Vec<Symbol>>,
+    order: RwSignal<Order>,
     /// Why a fresh list has no series of real bars, where it has none.
     note: RwSignal<Option<String>>,
 }
@@ -31,8 +35,9 @@ impl Watchlists {
     pub fn new() -> Self {
         let lists = RwSignal::new(Lists::default());
         let symbols = Memo::new(move |_| lists.with(|lists| lists.symbols().to_vec()));
-        let watchlists = Self { lists, symbols, note: RwSignal::new(None) };
+        let watchlists = Self { lists, symbols, order: RwSignal::default(), note: RwSignal::new(None) };
         Effect::new(move || {
+            watchlists.order.set(Order::stored());
             match stored() {
                 Some(stored) => lists.set(stored),
                 None => spawn_local(watchlists.offer_real_bars()),
@@ -80,6 +85,18 @@ impl Watchlists {
     #[must_use]
     pub fn symbols(self) -> Signal<Vec<Symbol>> {
         self.symbols.into()
+    }
+
+    /// In which order its lines are shown.
+    #[must_use]
+    pub fn order(self) -> Signal<Order> {
+        self.order.into()
+    }
+
+    /// Shows lines in another order, now and on the next visit.
+    pub fn set_order(self, order: Order) {
+        self.order.set(order);
+        storage::write(Order::KEY, order.as_str());
     }
 
     /// Where the symbol stands on the list that is shown, from 0.
