@@ -33,11 +33,26 @@ impl SeriesKey {
         format!("/chart/{}?tf={}", self.symbol, self.timeframe)
     }
 
-    /// The address of its event stream, as a path and query.
+    /// `AAPL:h1`, as it is written where several stand in a row.
     #[must_use]
-    pub fn events_path(&self) -> String {
-        let symbol = self.symbol.as_str().replace(':', "%3A");
-        format!("/api/v1/events?symbol={symbol}&tf={}", self.timeframe)
+    pub fn written(&self) -> String {
+        format!("{}:{}", self.symbol, self.timeframe)
+    }
+
+    /// What [`SeriesKey::written`] wrote.
+    ///
+    /// # Errors
+    /// As [`SeriesKey::parse`].
+    pub fn parse_written(text: &str) -> Result<Self, Problem> {
+        let (symbol, timeframe) = text.rsplit_once(':').unwrap_or((text, ""));
+        Self::parse(symbol, timeframe)
+    }
+
+    /// The address of the event stream of these series, as a path and query.
+    #[must_use]
+    pub fn events_path(series: &[Self]) -> String {
+        let written: Vec<String> = series.iter().map(|series| series.written().replace(':', "%3A")).collect();
+        format!("/api/v1/events?series={}", written.join(","))
     }
 }
 
@@ -76,7 +91,9 @@ mod tests {
         let key = SeriesKey::parse("x:btcusd", "60").unwrap();
         assert_eq!(key.to_string(), "X:BTCUSD h1");
         assert_eq!(key.path(), "/chart/X:BTCUSD?tf=h1");
-        assert_eq!(key.events_path(), "/api/v1/events?symbol=X%3ABTCUSD&tf=h1");
+        assert_eq!(SeriesKey::parse_written(&key.written()).unwrap(), key);
+        let both = [key, SeriesKey::parse("AAPL", "m5").unwrap()];
+        assert_eq!(SeriesKey::events_path(&both), "/api/v1/events?series=X%3ABTCUSD%3Ah1,AAPL%3Am5");
     }
 
     #[test]
@@ -85,5 +102,6 @@ mod tests {
         assert_eq!((problem.status, problem.code.as_str()), (400, "bad_symbol"));
         let problem = SeriesKey::parse("AAPL", "h7").unwrap_err();
         assert!(problem.detail.contains("Use one of m1"), "{problem}");
+        assert_eq!(SeriesKey::parse_written("AAPL").unwrap_err().code, "bad_timeframe");
     }
 }

@@ -22,6 +22,17 @@ pub fn counted(number: u64, one: &str) -> String {
     format!("{} {one}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
+/// A size in short: `950 B`, `12 kB`, `3.4 MB`.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+pub fn bytes(size: u64) -> String {
+    match size {
+        0..1_000 => format!("{size} B"),
+        1_000..1_000_000 => format!("{:.0} kB", size as f64 / 1e3),
+        _ => format!("{:.1} MB", size as f64 / 1e6),
+    }
+}
+
 /// A price with as many decimals as its size calls for: 2 from one unit on, more below.
 #[must_use]
 pub fn price(value: f64) -> String {

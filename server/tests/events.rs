@@ -37,9 +37,14 @@ struct Listener {
 
 impl Listener {
     async fn connect(url: &str, last_id: Option<&str>) -> Self {
+        Self::of(url, "symbol=AAPL&tf=h1", last_id).await
+    }
+
+    /// Of what the query names.
+    async fn of(url: &str, query: &str, last_id: Option<&str>) -> Self {
         let addr: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
         let stream = TcpStream::connect(addr).await.unwrap();
-        Self::ask(stream, last_id).await
+        Self::ask(stream, query, last_id).await
     }
 
     /// With room for hardly a packet, so that what is not read soon stays with the server.
@@ -47,12 +52,12 @@ impl Listener {
         let addr: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(2_048).unwrap();
-        Self::ask(socket.connect(addr).await.unwrap(), None).await
+        Self::ask(socket.connect(addr).await.unwrap(), "symbol=AAPL&tf=h1", None).await
     }
 
-    async fn ask(mut stream: TcpStream, last_id: Option<&str>) -> Self {
+    async fn ask(mut stream: TcpStream, query: &str, last_id: Option<&str>) -> Self {
         let last_id = last_id.map_or_else(String::new, |id| format!("last-event-id: {id}\r\n"));
-        let request = format!("GET /api/v1/events?symbol=AAPL&tf=h1 HTTP/1.1\r\nhost: x\r\n{last_id}\r\n");
+        let request = format!("GET /api/v1/events?{query} HTTP/1.1\r\nhost: x\r\n{last_id}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         Self { stream, text: String::new() }
     }
@@ -229,6 +234,48 @@ async fn one_who_comes_back_after_a_crash_misses_no_end_and_sees_nothing_go_back
     assert_eq!(ends, ended, "each end was told");
     assert_eq!(i64::try_from(ended.len()).unwrap(), success);
     witness::assert_invariants(&pool).await;
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn one_stream_tells_of_several_series_and_nothing_twice_to_one_who_comes_back(pool: PgPool) {
+    let simulator = simulator().await;
+    let server = TestServer::start(&pool, &simulator.url()).await;
+    server.hydrate("AAPL", "h1", 2).await;
+    server.at_rest("AAPL", "h1").await;
+    let of = |series: &str, told: &Told| told.kind == "progress" && told.data["series"] == series;
+    let query = "series=AAPL:h1,X%3ABTCUSD:m5";
+    let mut listener = Listener::of(&server.url, query, None).await;
+    let told = listener.until(|told| of("X:BTCUSD:m5", told)).await;
+    assert!(told.iter().all(|told| told.data["series"].is_string() && told.data["data"].is_object()), "{told:?}");
+
+    server.hydrate("X:BTCUSD", "m5", 1).await;
+    let done = server.at_rest("X:BTCUSD", "m5").await;
+    let has_all = |told: &Told| of("X:BTCUSD:m5", told) && told.data["data"]["success"] == done["success"];
+    let last = listener.until(has_all).await.pop().unwrap();
+
+    // Of both nothing is new; one of them changes then.
+    let mut back = Listener::of(&server.url, query, Some(&last.id)).await;
+    server.hydrate("AAPL", "h1", 5).await;
+    let told = back.until(|told| of("AAPL:h1", told)).await;
+    assert!(told.iter().all(|told| told.data["series"] == "AAPL:h1"), "{told:?}");
+    server.stop().await;
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn a_stream_of_what_is_no_series_is_refused(pool: PgPool) {
+    let simulator = simulator().await;
+    let server = TestServer::start(&pool, &simulator.url()).await;
+    let refused = async |query: &str| {
+        let answer = reqwest::get(format!("{}/api/v1/events?{query}", server.url)).await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json::<Value>().await.unwrap()["code"].as_str().unwrap().to_owned())
+    };
+    let bad = |code: &str| (400, code.to_owned());
+    assert_eq!(refused("series=AAPL:h1,MSFT").await, bad("bad_timeframe"));
+    assert_eq!(refused("series=A;B:h1").await, bad("bad_symbol"));
+    assert_eq!(refused("symbol=AAPL").await, bad("bad_request"));
+    assert_eq!(refused(&format!("series={}", ["AAPL:h1"; 101].join(","))).await, bad("bad_request"));
+    server.stop().await;
 }
 
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]

@@ -5,13 +5,16 @@
 //! Nothing here knows a component or a store.
 
 pub mod bar_cache;
+pub mod channel;
 pub mod echarts;
 pub mod files;
 pub mod keyboard;
+pub mod locks;
 pub mod marks;
 pub mod page;
 pub mod pointer;
 pub mod popover;
+pub mod quota;
 pub mod storage;
 pub mod theme;
 pub mod time_text;

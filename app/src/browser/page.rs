@@ -35,6 +35,12 @@ pub fn now_ms() -> i64 {
     js_sys::Date::now() as i64
 }
 
+/// A name that no other tab has.
+#[must_use]
+pub fn random_name() -> String {
+    format!("{:x}-{:x}", now_ms(), js_sys::Math::random().to_bits())
+}
+
 /// The value of a design token (`--name`) as it is in force.
 #[must_use]
 pub fn token(name: &str) -> String {

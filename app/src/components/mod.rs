@@ -4,6 +4,7 @@
 
 pub mod banner;
 pub mod bar_table;
+pub mod cache_settings;
 pub mod chart;
 pub mod dialogue;
 pub mod header;

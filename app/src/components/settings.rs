@@ -2,10 +2,12 @@
 
 use leptos::prelude::*;
 
+use super::cache_settings::CacheSettings;
 use super::dialogue::Dialogue;
+use crate::stores::cache::CacheStore;
 use crate::stores::settings::{Choice, Settings};
 
-/// Theme, clock and keys.
+/// Theme, clock, keys and stored bars.
 #[component]
 pub fn SettingsDialogue(
     /// What is set.
@@ -13,6 +15,7 @@ pub fn SettingsDialogue(
     /// Whether it is open.
     open: RwSignal<bool>,
 ) -> impl IntoView {
+    let cache = CacheStore::new();
     view! {
         <Dialogue id="settings" title="Settings" open>
             {choices("Colours", "", settings.theme(), move |choice| settings.set_theme(choice))}
@@ -28,13 +31,14 @@ pub fn SettingsDialogue(
                 settings.shortcuts(),
                 move |choice| settings.set_shortcuts(choice),
             )}
+            <CacheSettings store=cache />
         </Dialogue>
     }
     .into_any()
 }
 
 /// One setting as radio buttons.
-fn choices<C: Choice>(
+pub(super) fn choices<C: Choice>(
     name: &'static str,
     hint: &'static str,
     chosen: Signal<C>,

@@ -1,13 +1,11 @@
 //! The store behind the chart: which series is open, what is drawn of it, and how its hydration stands.
 
 use std::pin::pin;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::future::{Either, select};
-use leptos::logging::warn;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use tidemark_market::{Adjust, TimeRange, Timeframe, Timestamp};
@@ -16,12 +14,9 @@ use super::holding::Picture;
 use super::session::Session;
 use super::situation::Situation;
 use crate::api;
-use crate::browser::bar_cache::{BarCache, Limits};
-use crate::browser::{marks, page};
+use crate::browser::{bar_cache, marks, page};
 use crate::series::SeriesKey;
 use crate::visit::Visit;
-
-const CACHE: &str = "tidemark";
 
 /// Who delivered what is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,14 +158,13 @@ impl ChartStore {
 /// Serves the commands until the page is left. A new command ends the running session wherever it waits, so that
 /// nothing of an old series can reach the view.
 async fn work(mut commands: UnboundedReceiver<Command>, view: View) {
-    let cache = open_cache().await;
     let mut visit: Option<Visit> = None;
     let mut retry = false;
     loop {
         let command = match &visit {
             None => commands.next().await,
             Some(visit) => {
-                let session = pin!(Session::new(visit.clone(), cache.clone(), view, retry).run());
+                let session = pin!(visit_series(visit.clone(), view, retry));
                 match select(commands.next(), session).await {
                     Either::Left((command, _)) => command,
                     Either::Right(((), command)) => command.await,
@@ -190,12 +184,7 @@ async fn work(mut commands: UnboundedReceiver<Command>, view: View) {
     }
 }
 
-async fn open_cache() -> Option<Rc<BarCache>> {
-    match BarCache::open(CACHE, Limits::default()).await {
-        Ok(cache) => Some(Rc::new(cache)),
-        Err(error) => {
-            warn!("Bars are not kept in this browser: {error}. Charts load from the server each time.");
-            None
-        }
-    }
+async fn visit_series(visit: Visit, view: View, retry: bool) {
+    let cache = bar_cache::shared().await;
+    Session::new(visit, cache, view, retry).run().await;
 }

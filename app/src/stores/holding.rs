@@ -31,8 +31,16 @@ pub enum Absorbed {
 pub enum Changed {
     /// Everything.
     All,
-    /// The bars at these times; may be none.
-    Bars(BTreeSet<Timestamp>),
+    /// The bars at these times, since this revision; may be none.
+    Since(u64, BTreeSet<Timestamp>),
+}
+
+impl Changed {
+    /// Whether no bar changed.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Self::Since(_, times) if times.is_empty())
+    }
 }
 
 /// What `answer` makes of `held`. An answer to "since" is merged in, and names the providers of what it brings alone; a
@@ -56,7 +64,7 @@ pub fn absorb(held: Option<&ChartData>, answer: ChartData) -> Absorbed {
     providers.extend(answer.providers.iter().filter(|name| !held.providers.contains(name)).cloned());
     let synthetic = held.synthetic || answer.synthetic;
     let data = Box::new(ChartData { layers, since: None, providers, synthetic, ..answer });
-    Absorbed::Hold { data, changed: Changed::Bars(changed) }
+    Absorbed::Hold { data, changed: Changed::Since(since, changed) }
 }
 
 fn fits(held: &ChartData, answer: &ChartData, since: u64) -> bool {
@@ -193,7 +201,7 @@ mod tests {
         );
         let Absorbed::Hold { data, changed } = absorb(Some(&held), answer) else { panic!("fits") };
         assert_eq!((data.revision, data.since), (5, None));
-        assert_eq!(changed, Changed::Bars([10, 20, 30].map(Timestamp).into()));
+        assert_eq!(changed, Changed::Since(3, [10, 20, 30].map(Timestamp).into()));
         assert_eq!(picture(&data).bars, [bar(10, 2.0), bar(20, 3.0), bar(30, 3.0)]);
         assert_eq!(layer_of(&data, Layer::Intraday).map(|layer| layer.bars.len()), Some(3), "10, 20 and 30");
     }

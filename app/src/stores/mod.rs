@@ -3,6 +3,7 @@
 //! A store owns fetching, caching and streams, and hands signals to components. What needs no browser is plain data and
 //! functions over it ([`situation`], [`holding`], [`watchlists::lists`]); the rest reaches the browser through `crate::browser`.
 
+pub mod cache;
 pub mod chart_store;
 pub mod event_stream;
 pub mod filling;

@@ -10,24 +10,24 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::channel::mpsc::{UnboundedReceiver, unbounded};
-use futures::future::{Either, Fuse, select};
+use futures::future::Fuse;
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt, select_biased};
+use futures::{FutureExt, StreamExt, select_biased, stream};
 use gloo_timers::future::TimeoutFuture;
 use leptos::logging::warn;
 use leptos::prelude::*;
-use leptos::server_fn::client::get_server_url;
 use leptos::task::spawn_local;
 use tidemark_market::wire::ChartData;
 use tidemark_market::{Adjust, SeriesProgress, Timeframe, Timestamp};
 
+use super::cache::StaleAfter;
 use super::chart_store::{Drawing, PaintedFrom, View};
-use super::event_stream::{Event, follow};
+use super::event_stream::{self, Event, Feed};
 use super::holding::{Absorbed, Changed, absorb, first_view, lacks, picture};
+use super::settings::Choice;
 use super::situation::{Coverage, Link};
 use crate::api;
-use crate::browser::bar_cache::{BarCache, CacheError};
+use crate::browser::bar_cache::{BarCache, CacheError, Cached, News, Told};
 use crate::browser::{marks, page};
 use crate::problem::Problem;
 use crate::series::SeriesKey;
@@ -44,6 +44,7 @@ enum Answer {
     Chart(Result<ChartData, Problem>),
     Coverage(Result<SeriesProgress, Problem>),
     Progress(Result<SeriesProgress, Problem>),
+    Cached(Result<Option<Cached>, CacheError>),
 }
 
 pub(super) struct Session {
@@ -52,6 +53,11 @@ pub(super) struct Session {
     adjust: Adjust,
     /// Only for what every visit sees.
     cache: Option<Rc<BarCache>>,
+    /// What other tabs write.
+    news: Option<News>,
+    stale_after: StaleAfter,
+    /// Whether what is held needs no question unless the server names another revision.
+    is_fresh: bool,
     view: View,
     /// Whether this visit asks for what was not to be had, though it is not due again.
     retry: bool,
@@ -73,7 +79,10 @@ impl Session {
             series: visit.series,
             as_of: visit.as_of,
             adjust: visit.adjust,
+            news: cache.as_deref().map(BarCache::news),
             cache,
+            stale_after: StaleAfter::stored(),
+            is_fresh: false,
             view,
             retry,
             held: None,
@@ -92,15 +101,12 @@ impl Session {
         if self.as_of.is_some() {
             return self.read_past().await;
         }
-        let (sender, events) = unbounded();
-        let url = format!("{}{}", get_server_url(), self.series.events_path());
-        let feed = follow(url, self.poll_ms, sender);
-        self.read_chart();
-        self.wait_for_stream();
-        let (feed, news) = (std::pin::pin!(feed), std::pin::pin!(self.follow_news(events)));
-        if let Either::Left(((), news)) = select(feed, news).await {
-            news.await;
+        let feed = event_stream::follow(&self.series);
+        if !self.is_fresh {
+            self.read_chart();
         }
+        self.wait_for_stream();
+        self.follow_news(feed).await;
     }
 
     /// A past moment does not change: one answer is all there is to it.
@@ -113,10 +119,16 @@ impl Session {
         }
     }
 
-    async fn follow_news(&mut self, mut events: UnboundedReceiver<Event>) {
+    async fn follow_news(&mut self, mut feed: Feed) {
+        let news = self.news.take();
+        let (_others, mut told) = match news {
+            Some(News { told, channel }) => (channel, told.left_stream()),
+            None => (None, stream::empty().right_stream()),
+        };
         while self.link() != Link::Stopped {
             select_biased! {
-                event = events.next() => if let Some(event) = event { self.on_event(event) },
+                told = told.select_next_some() => self.on_told(&told),
+                event = feed.events.next() => if let Some(event) = event { self.on_event(event) },
                 answer = self.questions.select_next_some() => self.on_answer(answer),
                 () = &mut self.timer => self.on_timer(),
             }
@@ -126,10 +138,13 @@ impl Session {
     async fn paint_cached(&mut self) {
         let Some(cache) = &self.cache else { return self.clear() };
         match cache.read(&self.series).await {
-            Ok(Some(data)) => {
+            Ok(Some(Cached { data, checked })) => {
                 marks::reached(marks::CACHE_READ);
                 self.paint(&data, PaintedFrom::Cache, true);
+                self.is_fresh =
+                    !self.retry && self.stale_after.is_fresh(self.series.timeframe, checked, page::now_ms());
                 self.held = Some(data);
+                self.touch(false);
             }
             Ok(None) => self.clear(),
             Err(error) => {
@@ -182,6 +197,9 @@ impl Session {
                     Err(problem) => self.on_problem(problem),
                 }
             }
+            Answer::Cached(Ok(Some(cached))) => self.on_cached(cached.data),
+            Answer::Cached(Ok(None)) => {}
+            Answer::Cached(Err(error)) => warn!("{error}"),
             Answer::Progress(Ok(progress)) => self.on_progress(progress),
             Answer::Progress(Err(problem)) => self.on_problem(problem),
         }
@@ -215,25 +233,68 @@ impl Session {
     /// Word from the server that the series is at this revision.
     fn on_revision(&mut self, revision: u64) {
         let held = self.held.as_ref().map(|held| held.revision);
-        if held.is_none_or(|held| revision > held) {
-            self.read_chart();
+        match std::mem::take(&mut self.is_fresh) {
+            true if held == Some(revision) => self.confirm(),
+            true => self.read_chart(),
+            false if held.is_none_or(|held| revision > held) => self.read_chart(),
+            false => {}
         }
+    }
+
+    /// What was painted from the cache is what the server has.
+    fn confirm(&mut self) {
+        if let Some(data) = self.held.take() {
+            self.settle(&data);
+            self.touch(true);
+            self.held = Some(data);
+        }
+    }
+
+    /// Another tab wrote to the cache.
+    fn on_told(&mut self, told: &Told) {
+        let held = self.held.as_ref().map(|held| held.revision);
+        match (told, self.cache.clone()) {
+            // An answer that is under way is as new.
+            (Told::Written(series, revision), Some(cache))
+                if *series == self.series && !self.is_reading && held.is_none_or(|held| *revision > held) =>
+            {
+                let series = series.clone();
+                self.ask(async move { Answer::Cached(cache.read(&series).await) });
+            }
+            _ => {}
+        }
+    }
+
+    /// What another tab had from the server.
+    fn on_cached(&mut self, data: ChartData) {
+        let is_newer = self.held.as_ref().is_none_or(|held| data.revision > held.revision);
+        if is_newer && !self.is_reading {
+            self.paint(&data, PaintedFrom::Cache, true);
+            self.settle(&data);
+            self.held = Some(data);
+        }
+    }
+
+    /// Takes in what the server says of the series beside its bars.
+    fn settle(&mut self, data: &ChartData) {
+        self.view.situation.update(|situation| {
+            situation.store_answered();
+            situation.confirmed = Some(data.revision);
+            let lacks = lacks(data);
+            situation.gaps = lacks.gaps;
+            situation.is_out_of_reach = lacks.is_out_of_reach;
+            situation.is_awaited = lacks.is_awaited;
+        });
+        self.see_to_coverage(data);
     }
 
     fn on_chart(&mut self, answer: ChartData) {
         match absorb(self.held.as_ref(), answer) {
             Absorbed::Hold { data, changed } => {
-                self.view.situation.update(|situation| {
-                    situation.store_answered();
-                    situation.confirmed = Some(data.revision);
-                    let lacks = lacks(&data);
-                    situation.gaps = lacks.gaps;
-                    situation.is_out_of_reach = lacks.is_out_of_reach;
-                    situation.is_awaited = lacks.is_awaited;
-                });
-                self.paint(&data, PaintedFrom::Server, changed != Changed::Bars(Default::default()));
+                self.is_fresh = false;
+                self.paint(&data, PaintedFrom::Server, !changed.is_nothing());
                 self.save(&data, changed);
-                self.see_to_coverage(&data);
+                self.settle(&data);
                 self.held = Some(*data);
             }
             Absorbed::Reload => {
@@ -306,6 +367,13 @@ impl Session {
         if let Some(cache) = self.cache.clone() {
             let data = data.clone();
             spawn_local(async move { log_once(cache.write(&data, &changed, page::now_ms()).await) });
+        }
+    }
+
+    fn touch(&self, is_checked: bool) {
+        if let Some(cache) = self.cache.clone() {
+            let series = self.series.clone();
+            spawn_local(async move { log_once(cache.touch(&series, is_checked, page::now_ms()).await) });
         }
     }
 

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use tidemark_market::coverage::Hole;
-use tidemark_market::wire::{self, ChartData, Derived, LayerBars};
-use tidemark_market::{TimeRange, Timeframe, Timestamp};
+use tidemark_market::wire::{ChartData, Derived, LayerBars};
+use tidemark_market::{TimeRange, Timestamp};
 
+use super::chunk;
 use crate::series::SeriesKey;
 use crate::stores::holding::Changed;
 
-/// How many bars' time a chunk spans: two years of hours, so that an update rewrites some ten kilobytes and a long
-/// series is still few values.
-const CHUNK_BARS: i64 = 16_384;
+/// The most bars of a chunk that is written anew: a long series is few values, which is what reading costs, and an update
+/// rewrites a quarter of a megabyte at most.
+pub const CHUNK_BARS: usize = 4_096;
 
 /// How much the cache may hold.
 #[derive(Clone, Copy, Debug)]
@@ -25,14 +26,16 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { series: 200, bytes: 64 << 20 }
+        Self { series: 200, bytes: 128 << 20 }
     }
 }
 
-/// How much time a chunk spans, in milliseconds.
-#[must_use]
-pub const fn chunk_span(timeframe: Timeframe) -> i64 {
-    timeframe.millis() * CHUNK_BARS
+impl Limits {
+    /// A fifth of what the browser grants at most, so that it has no reason to clear the whole store.
+    #[must_use]
+    pub fn within(self, quota: u64) -> Self {
+        Self { bytes: self.bytes.min(quota / 5), ..self }
+    }
 }
 
 /// All but the bars.
@@ -42,15 +45,15 @@ pub struct Entry {
     pub revision: u64,
     pub window: TimeRange,
     pub gaps: Vec<TimeRange>,
-    #[serde(default)]
     pub holes: Vec<Hole>,
-    #[serde(default)]
     pub derived: Vec<Derived>,
     pub providers: Vec<String>,
     pub synthetic: bool,
-    /// Milliseconds since the epoch.
+    /// When the series was last opened or written; milliseconds since the epoch, by the browser's clock.
     pub used: i64,
-    /// Each chunk's size in bytes, by its start.
+    /// When the server last said that this is how the series stands, by the same clock.
+    pub checked: i64,
+    /// Each chunk's size in bytes, by the time from which on it holds the bars, up to the next one's.
     pub chunks: BTreeMap<i64, u64>,
 }
 
@@ -69,9 +72,9 @@ impl Entry {
     }
 
     /// The series, of its chunks in order of time.
-    pub fn join(self, chunks: Vec<ChartData>) -> ChartData {
+    pub fn join(self, chunks: Vec<Vec<LayerBars>>) -> ChartData {
         let mut layers: Vec<LayerBars> = Vec::new();
-        for mut layer in chunks.into_iter().flat_map(|chunk| chunk.layers) {
+        for mut layer in chunks.into_iter().flatten() {
             match layers.iter_mut().find(|known| known.layer == layer.layer) {
                 Some(known) => {
                     known.bars.append(&mut layer.bars);
@@ -81,6 +84,7 @@ impl Entry {
             }
         }
         layers.iter_mut().for_each(|layer| trim(layer, self.window.start));
+        layers.sort_by_key(|layer| layer.layer);
         ChartData {
             symbol: self.series.symbol,
             timeframe: self.series.timeframe,
@@ -116,26 +120,50 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// What to write of `data` over what `known` says is stored.
-    pub fn of(data: &ChartData, changed: &Changed, known: Option<&Entry>) -> Self {
-        let chunk_of = |ts: Timestamp| ts.millis().div_euclid(chunk_span(data.timeframe)) * chunk_span(data.timeframe);
-        let all: BTreeSet<i64> = data.layers.iter().flat_map(|layer| &layer.bars).map(|bar| chunk_of(bar.ts)).collect();
-        let (Changed::Bars(times), Some(known)) = (changed, known) else {
-            let frames = all.iter().map(|start| (*start, frame(data, *start))).collect();
-            return Self { is_whole: true, frames, gone: BTreeSet::new(), kept: BTreeMap::new() };
-        };
-        let touched: BTreeSet<i64> = times.iter().map(|ts| chunk_of(*ts)).collect();
-        let stale = |start: &i64| touched.contains(start) || !known.chunks.contains_key(start);
-        Self {
-            is_whole: false,
-            frames: all.iter().filter(|start| stale(start)).map(|start| (*start, frame(data, *start))).collect(),
-            gone: known.chunks.keys().filter(|start| !all.contains(start)).copied().collect(),
-            kept: known.chunks.iter().filter(|(start, _)| all.contains(start)).map(|(k, v)| (*k, *v)).collect(),
+    /// What to write of `data` over what `known` says is stored. `None` where nothing is to be written: what is stored is
+    /// newer than the change.
+    pub fn of(series: &SeriesKey, data: &ChartData, changed: &Changed, known: Option<&Entry>) -> Option<Self> {
+        match (changed, known) {
+            (Changed::Since(_, _), Some(known)) if known.revision > data.revision => None,
+            (Changed::Since(revision, times), Some(known))
+                if known.revision >= *revision && known.window.start <= data.window.start =>
+            {
+                Some(Self::of_change(series, data, times, known))
+            }
+            // What is stored is nothing, or less than what the change builds on.
+            _ => Some(Self::whole(series, data)),
         }
     }
 
-    /// The entry to store beside them.
-    pub fn entry(&self, data: &ChartData, series: SeriesKey, used: i64) -> Entry {
+    fn whole(series: &SeriesKey, data: &ChartData) -> Self {
+        let frames = frames(series, data, i64::MIN, i64::MAX, None);
+        Self { is_whole: true, frames, gone: BTreeSet::new(), kept: BTreeMap::new() }
+    }
+
+    /// Chunks without a changed bar stay as they are.
+    fn of_change(series: &SeriesKey, data: &ChartData, times: &BTreeSet<Timestamp>, known: &Entry) -> Self {
+        let mut spread =
+            Self { is_whole: false, frames: BTreeMap::new(), gone: BTreeSet::new(), kept: BTreeMap::new() };
+        let mut starts: Vec<i64> = known.chunks.keys().copied().collect();
+        let first = starts.first().copied().unwrap_or(i64::MAX);
+        starts.push(i64::MAX);
+        // What is older than all that is stored.
+        spread.frames.extend(frames(series, data, i64::MIN, first, None));
+        for edges in starts.windows(2) {
+            let (start, end) = (edges[0], edges[1]);
+            let is_touched = times.range(Timestamp(start)..Timestamp(end)).next().is_some();
+            let is_empty = data.layers.iter().all(|layer| cut(layer, start, end).is_empty());
+            match known.chunks.get(&start) {
+                _ if is_empty => drop(spread.gone.insert(start)),
+                Some(bytes) if !is_touched => drop(spread.kept.insert(start, *bytes)),
+                _ => spread.frames.extend(frames(series, data, start, end, Some(start))),
+            }
+        }
+        spread
+    }
+
+    /// The entry to store beside them. `now` is milliseconds since the epoch.
+    pub fn entry(&self, data: &ChartData, series: SeriesKey, now: i64) -> Entry {
         let mut chunks = self.kept.clone();
         chunks.extend(self.frames.iter().map(|(start, frame)| (*start, frame.len() as u64)));
         Entry {
@@ -147,34 +175,41 @@ impl Spread {
             derived: data.derived.clone(),
             providers: data.providers.clone(),
             synthetic: data.synthetic,
-            used,
+            used: now,
+            checked: now,
             chunks,
         }
     }
 }
 
-/// The chunk that starts there, as bytes.
-fn frame(data: &ChartData, start: i64) -> Vec<u8> {
-    let window = TimeRange { start: Timestamp(start), end: Timestamp(start).plus(chunk_span(data.timeframe)) };
-    let cut = |layer: &LayerBars| {
-        let from = layer.bars.partition_point(|bar| bar.ts < window.start);
-        let to = layer.bars.partition_point(|bar| bar.ts < window.end);
-        let bands = layer.bands.get(from..to).unwrap_or_default().to_vec();
-        LayerBars { layer: layer.layer, bars: layer.bars[from..to].to_vec(), bands }
+/// The bars of `[start, end)` in chunks of [`CHUNK_BARS`]; the first keeps the name `first`, where it had one.
+fn frames(series: &SeriesKey, data: &ChartData, start: i64, end: i64, first: Option<i64>) -> BTreeMap<i64, Vec<u8>> {
+    let mut times: Vec<i64> =
+        data.layers.iter().flat_map(|layer| cut(layer, start, end)).map(|bar| bar.ts.millis()).collect();
+    // Layers stand one after the other, each in order: runs, which a stable sort merges.
+    times.sort();
+    let mut starts: Vec<i64> = times.iter().copied().step_by(CHUNK_BARS).collect();
+    if let (Some(known), Some(start)) = (first, starts.first_mut()) {
+        *start = known;
+    }
+    let ends = starts.iter().copied().skip(1).chain([end]);
+    starts.iter().copied().zip(ends).map(|(start, end)| (start, frame(series, data, start, end))).collect()
+}
+
+fn frame(series: &SeriesKey, data: &ChartData, start: i64, end: i64) -> Vec<u8> {
+    let part = |layer: &LayerBars| {
+        let bars = cut(layer, start, end).to_vec();
+        let from = layer.bars.partition_point(|bar| bar.ts.millis() < start);
+        let bands = layer.bands.get(from..from + bars.len()).unwrap_or_default().to_vec();
+        LayerBars { layer: layer.layer, bars, bands }
     };
-    wire::encode(&ChartData {
-        symbol: data.symbol.clone(),
-        timeframe: data.timeframe,
-        window,
-        since: None,
-        revision: data.revision,
-        layers: data.layers.iter().map(cut).filter(|layer| !layer.bars.is_empty()).collect(),
-        gaps: Vec::new(),
-        holes: Vec::new(),
-        derived: Vec::new(),
-        providers: Vec::new(),
-        synthetic: data.synthetic,
-    })
+    let parts: Vec<LayerBars> = data.layers.iter().map(part).filter(|layer| !layer.bars.is_empty()).collect();
+    chunk::encode(series, &parts)
+}
+
+fn cut(layer: &LayerBars, start: i64, end: i64) -> &[tidemark_market::Bar] {
+    let place = |at: i64| layer.bars.partition_point(|bar| bar.ts.millis() < at);
+    &layer.bars[place(start)..place(end)]
 }
 
 /// The series that must go so that `stored` with `newest` in it keeps to the limits: those used longest ago. `newest`
@@ -198,7 +233,7 @@ pub fn victims(stored: &[Entry], newest: &Entry, limits: Limits) -> Vec<SeriesKe
 
 #[cfg(test)]
 mod tests {
-    use tidemark_market::{Bar, Layer};
+    use tidemark_market::{Bar, Layer, Timeframe};
 
     use super::*;
 
@@ -224,33 +259,67 @@ mod tests {
     }
 
     fn entry(symbol: &str, used: i64, bytes: u64) -> Entry {
-        let spread = Spread::of(&data(&[]), &Changed::All, None);
-        Entry { chunks: BTreeMap::from([(0, bytes)]), ..spread.entry(&data(&[]), series(symbol), used) }
+        let chunks = BTreeMap::from([(0, bytes)]);
+        Entry { series: series(symbol), used, chunks, ..stored(&data(&[])) }
+    }
+
+    fn spread(data: &ChartData, changed: &Changed, known: Option<&Entry>) -> Spread {
+        Spread::of(&series("AAPL"), data, changed, known).unwrap()
+    }
+
+    fn stored(data: &ChartData) -> Entry {
+        spread(data, &Changed::All, None).entry(data, series("AAPL"), 1)
+    }
+
+    fn since(revision: u64, times: &[i64]) -> Changed {
+        Changed::Since(revision, times.iter().copied().map(Timestamp).collect())
     }
 
     #[test]
     fn bars_are_spread_over_chunks_and_joined_again() {
-        let span = chunk_span(Timeframe::H1);
-        let whole = data(&[0, span - 1, span, 5 * span]);
-        let spread = Spread::of(&whole, &Changed::All, None);
-        assert_eq!(spread.frames.keys().copied().collect::<Vec<_>>(), [0, span, 5 * span]);
+        let times: Vec<i64> = (0..10_000).map(|i| i * 7).collect();
+        let whole = data(&times);
+        let spread = spread(&whole, &Changed::All, None);
+        assert_eq!(spread.frames.keys().copied().collect::<Vec<_>>(), [0, 4_096 * 7, 8_192 * 7]);
         let entry = spread.entry(&whole, series("AAPL"), 1);
-        let chunks = spread.frames.values().map(|frame| wire::decode(frame).unwrap()).collect();
+        let chunks = spread.frames.values().map(|frame| chunk::decode(&series("AAPL"), frame).unwrap()).collect();
         assert_eq!(Entry::parse(&entry.write()).unwrap().join(chunks), whole);
     }
 
     #[test]
     fn an_update_writes_the_chunks_it_touches() {
-        let span = chunk_span(Timeframe::H1);
-        let before = data(&[0, span, 2 * span]);
-        let known = Spread::of(&before, &Changed::All, None).entry(&before, series("AAPL"), 1);
-        let after = data(&[span, 2 * span, 2 * span + 1, 3 * span]);
-        let changed = Changed::Bars([2 * span + 1, 3 * span].map(Timestamp).into());
-        let spread = Spread::of(&after, &changed, Some(&known));
-        assert_eq!(spread.frames.keys().copied().collect::<Vec<_>>(), [2 * span, 3 * span]);
+        let before = data(&(0..12_000).collect::<Vec<_>>());
+        let known = stored(&before);
+        let after = data(&(5_000..12_001).collect::<Vec<_>>());
+        let spread = spread(&after, &since(4, &[12_000]), Some(&known));
+        assert_eq!(spread.frames.keys().copied().collect::<Vec<_>>(), [8_192]);
         assert_eq!(spread.gone, BTreeSet::from([0]));
         let entry = spread.entry(&after, series("AAPL"), 2);
-        assert_eq!(entry.chunks.keys().copied().collect::<Vec<_>>(), [span, 2 * span, 3 * span]);
+        assert_eq!(entry.chunks.keys().copied().collect::<Vec<_>>(), [4_096, 8_192]);
+    }
+
+    #[test]
+    fn a_chunk_that_grew_is_parted_and_older_bars_become_one_of_their_own() {
+        let known = stored(&data(&(1_000..5_000).collect::<Vec<_>>()));
+        let after = data(&(0..6_000).collect::<Vec<_>>());
+        let changed = since(4, &(0..1_000).chain(5_000..6_000).collect::<Vec<_>>());
+        let spread = spread(&after, &changed, Some(&known));
+        assert_eq!(spread.frames.keys().copied().collect::<Vec<_>>(), [0, 1_000, 5_096]);
+    }
+
+    #[test]
+    fn a_change_is_not_written_over_what_it_does_not_build_on() {
+        let now = data(&[0, 1]);
+        let older = Entry { revision: 2, ..stored(&data(&[0])) };
+        assert!(spread(&now, &since(3, &[1]), Some(&older)).is_whole, "another tab stored less than was held here");
+        let newer = Entry { revision: 9, ..stored(&data(&[0])) };
+        assert!(Spread::of(&series("AAPL"), &now, &since(3, &[1]), Some(&newer)).is_none(), "another tab was faster");
+    }
+
+    #[test]
+    fn the_browsers_quota_bounds_the_cache() {
+        let limits = Limits { series: 9, bytes: 1_000 };
+        assert_eq!((limits.within(2_000).bytes, limits.within(u64::MAX).bytes), (400, 1_000));
     }
 
     #[test]
