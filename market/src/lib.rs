@@ -8,6 +8,7 @@
 pub mod bar;
 pub mod calendar;
 pub mod coverage;
+pub mod indicators;
 pub mod layer;
 pub mod progress;
 pub mod quality;
