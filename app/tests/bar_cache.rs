@@ -316,3 +316,26 @@ async fn use_and_confirmation_are_remembered() {
     cache.touch(&series("AAPL"), true, 6).await.unwrap();
     assert_eq!(checked().await, 6);
 }
+
+#[wasm_bindgen_test]
+async fn what_was_read_ahead_is_answered_from_memory_until_it_is_outdated() {
+    let cache = fresh("ahead", Limits::default()).await;
+    let other = BarCache::open("ahead", Limits::default()).await.unwrap();
+    let (old, new) = (data("AAPL", 1, 0, 10), data("AAPL", 2, 0, 12));
+    store(&cache, &old, 1).await;
+    cache.read_ahead(&series("AAPL")).await.unwrap();
+    // Not told to other tabs: so it is seen that memory answers.
+    other.remove(&series("AAPL")).await.unwrap();
+    assert_eq!(read(&cache, "AAPL").await, Some(old.clone()));
+    assert_eq!(read(&cache, "AAPL").await, None, "once");
+
+    store(&cache, &old, 2).await;
+    cache.read_ahead(&series("AAPL")).await.unwrap();
+    store(&cache, &new, 3).await;
+    assert_eq!(read(&cache, "AAPL").await, Some(new.clone()));
+    cache.read_ahead(&series("AAPL")).await.unwrap();
+    cache.clear().await.unwrap();
+    assert_eq!(read(&cache, "AAPL").await, None);
+    cache.read_ahead(&series("AAPL")).await.unwrap();
+    assert_eq!(read(&cache, "AAPL").await, None, "what is not stored is not read ahead");
+}

@@ -359,3 +359,20 @@ test('lists are exported and imported again', async ({ page }) => {
   await watch.picker.selectOption('Drinks');
   await watch.expectSymbols(['KO', 'PEP']);
 });
+
+test('what was seen before is opened from this browser\'s own store, the server away or not', async ({ page, world }) => {
+  const [chart, watch] = [new ChartPage(page), new Watchlist(page)];
+  await watch.keep(['AAPL', 'MSFT']);
+  for (const symbol of ['MSFT', 'AAPL']) {
+    await chart.open(symbol, 'd1');
+    await chart.expectComplete(symbol, 'd1');
+  }
+  await expect(watch.part('MSFT', 'price')).not.toHaveText('');
+  const price = await watch.part('MSFT', 'price').textContent();
+  await world.server.kill9();
+  await watch.row('MSFT').getByRole('link').hover();
+  await watch.row('MSFT').getByRole('link').click();
+  await expect(chart.chart).toHaveAttribute('data-symbol', 'MSFT');
+  await chart.expectCandles();
+  await expect(watch.part('MSFT', 'price'), 'the last known price stays').toHaveText(price!);
+});

@@ -92,6 +92,8 @@ pub struct BarCache {
     limits: Cell<Limits>,
     /// `None` where this browser lets tabs not speak to each other.
     channel: Option<Channel>,
+    /// What was read into memory, to be opened next.
+    ahead: Rc<RefCell<Option<(SeriesKey, Cached)>>>,
 }
 
 type Opening = Shared<LocalBoxFuture<'static, Option<Rc<BarCache>>>>;
@@ -161,19 +163,42 @@ impl BarCache {
             let _ = factory.delete(name)?;
             return Err(error.into());
         }
-        Ok(Self {
-            name: name.to_owned(),
-            database,
-            limits: Cell::new(limits),
-            channel: Channel::join(&format!("{name}-cache"), |_| {}),
-        })
+        let ahead = Rc::new(RefCell::new(None));
+        let outdated = Rc::clone(&ahead);
+        // Whatever another tab did, memory is behind the store then.
+        let channel = Channel::join(&format!("{name}-cache"), move |_| drop(outdated.take()));
+        Ok(Self { name: name.to_owned(), database, limits: Cell::new(limits), channel, ahead })
     }
 
-    /// What is stored of the series; `None` where that is nothing.
+    /// What is stored of the series; `None` where that is nothing. At once where it was read ahead.
     ///
     /// # Errors
     /// Where the store refuses, or what it holds is damaged (and now dropped).
     pub async fn read(&self, series: &SeriesKey) -> Result<Option<Cached>, CacheError> {
+        match self.ahead.take() {
+            Some((held, cached)) if held == *series => Ok(Some(cached)),
+            _ => self.read_stored(series).await,
+        }
+    }
+
+    /// Reads the series into memory, in place of what was read ahead before: it is likely to be opened next.
+    ///
+    /// # Errors
+    /// As [`BarCache::read`].
+    pub async fn read_ahead(&self, series: &SeriesKey) -> Result<(), CacheError> {
+        if self.ahead.borrow().as_ref().is_none_or(|(held, _)| held != series) {
+            let cached = self.read_stored(series).await?;
+            self.ahead.replace(cached.map(|cached| (series.clone(), cached)));
+        }
+        Ok(())
+    }
+
+    /// What is in memory of the series is behind the store.
+    fn outdate(&self, series: &SeriesKey) {
+        self.ahead.borrow_mut().take_if(|(held, _)| held == series);
+    }
+
+    async fn read_stored(&self, series: &SeriesKey) -> Result<Option<Cached>, CacheError> {
         let (transaction, entries, chunks) = self.begin(TransactionMode::ReadOnly)?;
         let entry = entries.get(key(series))?;
         let values = chunks.get_all(Some(Query::KeyRange(all_chunks(series)?)), None)?;
@@ -208,6 +233,7 @@ impl BarCache {
             }
             written => written?,
         };
+        self.outdate(&series);
         if written {
             self.tell(&Told::Written(series, data.revision));
         }
@@ -256,6 +282,7 @@ impl BarCache {
             let checked = if is_checked { now_ms } else { entry.checked };
             put_entry(&entries, &Entry { used: now_ms, checked, ..entry })?;
         }
+        self.outdate(series);
         finish(transaction).await
     }
 
@@ -267,6 +294,7 @@ impl BarCache {
         let (transaction, entries, chunks) = self.begin(TransactionMode::ReadWrite)?;
         entries.delete(key(series))?;
         chunks.delete(all_chunks(series)?)?;
+        self.outdate(series);
         finish(transaction).await
     }
 
@@ -278,6 +306,7 @@ impl BarCache {
         let (transaction, entries, chunks) = self.begin(TransactionMode::ReadWrite)?;
         entries.clear()?;
         chunks.clear()?;
+        self.ahead.take();
         finish(transaction).await?;
         self.tell(&Told::Cleared);
         Ok(())

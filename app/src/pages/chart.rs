@@ -101,7 +101,9 @@ pub fn ChartPage() -> impl IntoView {
                     filling
                     symbol
                     timeframe
-                    on_near=Callback::new(|_| ())
+                    on_near=Callback::new(move |symbol| {
+                        store.prepare(SeriesKey { symbol, timeframe: timeframe.get_untracked() });
+                    })
                     on_manage=Callback::new(move |()| is_managing.set(true))
                 />
             </Sidebar>

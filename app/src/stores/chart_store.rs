@@ -6,6 +6,8 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::future::{Either, select};
+use gloo_timers::future::TimeoutFuture;
+use leptos::logging::warn;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use tidemark_market::{Adjust, TimeRange, Timeframe, Timestamp};
@@ -17,6 +19,9 @@ use crate::api;
 use crate::browser::{bar_cache, marks, page};
 use crate::series::SeriesKey;
 use crate::visit::Visit;
+
+/// How long a pointer rests on a link before that is more than passing over it.
+const REST_MS: u32 = 40;
 
 /// Who delivered what is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +86,8 @@ pub struct ChartStore {
     situation: RwSignal<Situation>,
     visit: Signal<Option<Visit>>,
     commands: StoredValue<UnboundedSender<Command>>,
+    /// What is likely to be opened next.
+    next: StoredValue<Option<SeriesKey>>,
 }
 
 /// Where a session puts what it learns.
@@ -100,6 +107,7 @@ impl ChartStore {
             situation: RwSignal::new(Situation::default()),
             visit,
             commands: StoredValue::new(sender),
+            next: StoredValue::new(None),
         };
         store.start(receiver);
         Effect::new(move || {
@@ -124,6 +132,21 @@ impl ChartStore {
     /// Asks again for all that is missing.
     pub fn retry(self) {
         self.send(Command::Retry);
+    }
+
+    /// Reads what this browser keeps of a series into memory, since a pointer or the focus rests on a link to it.
+    pub fn prepare(self, series: SeriesKey) {
+        let is_open = self.visit.with_untracked(|visit| visit.as_ref().is_some_and(|visit| visit.series == series));
+        self.next.set_value(Some(series.clone()).filter(|_| !is_open));
+        spawn_local(async move {
+            TimeoutFuture::new(REST_MS).await;
+            if self.next.try_get_value().flatten().as_ref() == Some(&series)
+                && let Some(cache) = bar_cache::shared().await
+                && let Err(error) = cache.read_ahead(&series).await
+            {
+                warn!("{error}");
+            }
+        });
     }
 
     /// Calls off what is queued of the open series.
