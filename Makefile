@@ -3,14 +3,16 @@
 CARGO_HOME ?= $(HOME)/.cargo
 export PATH := $(CURDIR)/node_modules/.bin:$(CARGO_HOME)/bin:$(PATH)
 export LEPTOS_SITE_ROOT ?= target/site
+# What a release serves: hashed, compressed, with the service worker.
+PACKED = target/site-packed
 
 WASM = --target wasm32-unknown-unknown
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test assets build run dev test lint bench bench-queue clean
+.PHONY: help setup setup-test assets build run dev test lint bench bench-transfer bench-queue clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building and running need; prints what it does, never asks
 	@scripts/setup.sh
@@ -23,9 +25,10 @@ assets: setup
 
 build: assets
 	cargo leptos build --release
+	@node scripts/pack.js $(LEPTOS_SITE_ROOT) $(PACKED)
 
 run: build ## Build and start everything; prints the address. Ctrl-C stops it
-	@exec target/release/tidemark serve
+	@LEPTOS_SITE_ROOT=$(PACKED) exec target/release/tidemark serve
 
 dev: assets ## Build, start, and do it again at every change
 	cargo leptos watch
@@ -41,7 +44,10 @@ lint: setup-test ## Formatting, Clippy for the server and for the browser, types
 	end2end/node_modules/.bin/tsc -p end2end
 
 bench: setup-test assets build ## Measure, beside a floor; writes bench/RESULTS.md
-	@bench/run.sh
+	@LEPTOS_SITE_ROOT=$(PACKED) bench/run.sh
+
+bench-transfer: build ## Weigh what the chart page loads; writes bench/TRANSFER.md
+	@node bench/transfer.mjs $(PACKED)
 
 bench-queue: build ## Measure the queue beside others and a floor; writes bench/QUEUE.md
 	cargo build --release -p tidemark-server --example bench_queue

@@ -11,9 +11,12 @@
 pub mod api;
 mod app;
 #[cfg(feature = "ssr")]
+pub mod assets;
+#[cfg(feature = "ssr")]
 pub mod backend;
 pub mod browser;
 mod components;
+pub mod first_paint;
 mod pages;
 pub mod problem;
 mod response;
@@ -27,4 +30,4 @@ pub mod visit;
 
 pub use app::App;
 #[cfg(feature = "ssr")]
-pub use shell::shell;
+pub use shell::{empty_shell, shell};

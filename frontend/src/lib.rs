@@ -3,12 +3,17 @@
 use tidemark_app::App;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Takes over the server-rendered page.
+/// Takes over the server-rendered page. A document that the browser kept for when there is no server holds none: it is
+/// rendered here.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen]
-pub fn hydrate() {
+pub fn run() {
     console_error_panic_hook::set_once();
-    leptos::mount::hydrate_body(App);
+    if tidemark_app::browser::page::is_empty() {
+        leptos::mount::mount_to_body(App);
+    } else {
+        leptos::mount::hydrate_body(App);
+    }
 }
 
 /// Renders the page in the browser; it talks to the companion server that the document names.

@@ -28,6 +28,13 @@ pub fn server_origin() -> Option<String> {
     (!origin.is_empty()).then(|| origin.to_owned())
 }
 
+/// Whether the document holds no page yet: it is the one that the service worker keeps.
+#[must_use]
+pub fn is_empty() -> bool {
+    let body = web_sys::window().and_then(|window| window.document()?.body());
+    body.is_some_and(|body| body.has_attribute("data-page"))
+}
+
 /// Milliseconds since the epoch by the browser's clock.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]

@@ -12,6 +12,7 @@ use super::bar_table::SUMMARY;
 use crate::browser::echarts::PriceChart;
 use crate::browser::theme::ThemeWatch;
 use crate::browser::{marks, page};
+use crate::components::first_paint::FirstPaintView;
 use crate::series::SeriesKey;
 use crate::stores::chart_store::Drawing;
 use crate::stores::holding::Picture;
@@ -60,6 +61,9 @@ pub fn Chart(
                 data-symbol=told(|it| it.symbol.clone())
                 data-timeframe=told(|it| it.timeframe.clone())
             ></div>
+            <Show when=move || painted.with(Option::is_none)>
+                <FirstPaintView />
+            </Show>
             <Show when=is_empty>
                 <div class="skeleton" aria-hidden="true"></div>
             </Show>

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use tidemark_market::Bar;
 
+use crate::first_paint::FirstPaint;
 use crate::stores::chart_store::Drawing;
 use crate::text::{price, volume};
 
@@ -15,9 +16,11 @@ pub fn Legend(
     #[prop(into)]
     hovered: Signal<Option<usize>>,
 ) -> impl IntoView {
+    let first = FirstPaint::of_request().newest;
     let bar = Memo::new(move |_| {
         drawing.with(|drawing| {
-            let bars = &drawing.as_ref()?.picture.bars;
+            let Some(drawing) = drawing else { return first };
+            let bars = &drawing.picture.bars;
             hovered.get().and_then(|at| bars.get(at)).or(bars.last()).copied()
         })
     });

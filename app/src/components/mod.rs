@@ -7,6 +7,7 @@ pub mod bar_table;
 pub mod cache_settings;
 pub mod chart;
 pub mod dialogue;
+pub mod first_paint;
 pub mod header;
 pub mod legend;
 pub mod pager;

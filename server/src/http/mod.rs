@@ -2,12 +2,14 @@
 
 mod bars;
 mod events;
+mod first_paint;
 mod hydrate;
 mod operator;
 mod problem;
 mod quality;
 mod quotes;
 mod series;
+mod site;
 mod standing;
 mod symbols;
 
@@ -17,15 +19,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use leptos::config::LeptosOptions;
-use leptos::prelude::provide_context;
+use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tidemark_app::{App, shell};
+use tidemark_app::first_paint::FirstPaint;
+use tidemark_app::{App, empty_shell, shell};
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -63,22 +67,31 @@ pub struct KeepRuns(pub Duration);
 /// The whole site. Pages served from `allowed_origins` may use it too.
 pub fn router(state: AppState, allowed_origins: &[String]) -> Router {
     let service = Arc::clone(&state.service);
-    let options = state.leptos.clone();
-    let page_shell = move || shell(options.clone());
+    let (options, assets) = (state.leptos.clone(), site::assets(&state.leptos));
+    let (names, empty) = (site::Names::of(&assets), empty_shell(&assets));
+    let document = move |options: LeptosOptions| shell(options, &assets);
+    let lost = leptos_axum::ErrorHandler::new(document.clone(), options.clone());
     let page = Router::new()
+        .route("/shell", get(|| async { Html(empty) }))
         .leptos_routes_with_context(
             &state,
             generate_route_list(App),
-            move || provide_context(as_backend(&service)),
-            page_shell,
+            move || {
+                provide_context(as_backend(&service));
+                use_context::<Parts>()
+                    .and_then(|parts| parts.extensions.get().cloned())
+                    .map(provide_context::<FirstPaint>);
+            },
+            move || document(options.clone()),
         )
-        .fallback(leptos_axum::file_and_error_handler::<AppState, _>(shell));
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&state.service), first_paint::draw))
+        .fallback_service(site::files(&state.leptos, lost));
     Router::new()
         .nest("/api/v1", tools())
         .merge(vital_signs())
         .route("/docs/errors", get(|| async { include_str!("../../../docs/errors.md") }))
         .merge(page)
-        .layer(middleware::from_fn(cache_policy))
+        .layer(middleware::from_fn(move |request, next| site::cache_policy(names, request, next)))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(problem::as_problem))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -131,18 +144,6 @@ async fn refuse_large_bodies(request: Request, next: Next) -> Response {
         return problem::too_large(MAX_BODY).into_response();
     }
     next.run(request).await
-}
-
-/// What is fetched under a name that changes with its content is kept for ever; the rest is asked for each time.
-async fn cache_policy(request: Request, next: Next) -> Response {
-    let is_page_data = request.uri().path().starts_with("/api/");
-    let mut response = next.run(request).await;
-    if is_page_data {
-        response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    } else {
-        response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
-    }
-    response
 }
 
 fn cors(allowed_origins: &[String]) -> CorsLayer {
