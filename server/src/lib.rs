@@ -17,6 +17,7 @@ pub mod events;
 pub mod files;
 mod finer;
 pub mod http;
+mod indicators;
 pub mod overrides;
 pub mod postgres;
 pub mod providers;

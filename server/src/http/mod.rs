@@ -4,6 +4,7 @@ mod bars;
 mod events;
 mod first_paint;
 mod hydrate;
+mod indicators;
 mod operator;
 mod problem;
 mod quality;
@@ -114,6 +115,7 @@ fn vital_signs() -> Router<AppState> {
 fn tools() -> Router<AppState> {
     Router::new()
         .route("/bars", get(bars::read))
+        .route("/indicators", get(indicators::read))
         .route("/quality", get(quality::read))
         .route("/coverage", get(standing::read))
         .route("/cancel", post(standing::cancel))
