@@ -179,6 +179,8 @@ export const test = base.extend<WorldOptions & { world: World }>({
     const server = await Server.start({
       DATABASE_URL: database.url,
       TIDEMARK_LEASE_SECONDS: '5',
+      // Tests count requests; those of the bar under way switch it on.
+      TIDEMARK_LIVE_SECONDS: '0',
       ...providersAt(simulator.url),
       ...settings,
     });

@@ -8,6 +8,7 @@
 pub mod bar;
 pub mod calendar;
 pub mod coverage;
+pub mod forming;
 pub mod indicators;
 pub mod layer;
 pub mod progress;
@@ -29,6 +30,7 @@ pub mod wire;
 
 pub use bar::Bar;
 pub use calendar::{Calendar, Hours, Session};
+pub use forming::Forming;
 pub use layer::Layer;
 pub use progress::SeriesProgress;
 pub use quality::QualityReport;

@@ -280,6 +280,10 @@ pub struct ServeConfig {
     /// How long a worker may be silent before its slice is given to another, in seconds.
     #[arg(long, env = "TIDEMARK_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(2..=3600), global = true)]
     pub lease_seconds: u32,
+    /// How often the bar under way is asked for while someone looks at its series, in seconds, but with half of what its
+    /// provider allows at most; 0 for never.
+    #[arg(long, env = "TIDEMARK_LIVE_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=3600), global = true)]
+    pub live_seconds: u32,
     /// How long the first retry of a slice waits, in milliseconds; it doubles with each further one.
     #[arg(long, env = "TIDEMARK_RETRY_MS", default_value_t = 1_000, global = true)]
     pub retry_ms: u64,

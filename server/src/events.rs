@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
-use tidemark_market::SeriesProgress;
 use tidemark_market::progress::{RunFailure, RunProgress};
+use tidemark_market::{Forming, SeriesProgress};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,8 @@ pub struct SeriesState {
     pub progress: SeriesProgress,
     /// The runs that changed last.
     pub runs: Vec<RunProgress>,
+    /// The bar under way, as it was told last.
+    pub forming: Option<Forming>,
 }
 
 /// One thing a listener is told.
@@ -42,6 +44,8 @@ pub enum Event {
     Bars(u64),
     /// A slice was given up.
     Failure(RunFailure),
+    /// The bar under way moved.
+    Forming(Forming),
 }
 
 impl SeriesState {
@@ -49,7 +53,8 @@ impl SeriesState {
     #[must_use]
     pub fn id(&self) -> String {
         let p = &self.progress;
-        format!("{}-{}-{}-{}-{}", p.hydration, p.revision, p.done(), p.running, p.percent)
+        let told_at = self.forming.as_ref().map_or(0, |forming| forming.told_at.millis());
+        format!("{}-{}-{}-{}-{}-{told_at}", p.hydration, p.revision, p.done(), p.running, p.percent)
     }
 
     /// What a listener that knows `before` has to be told. Progress comes last, so that one who has it has all.
@@ -70,6 +75,11 @@ impl SeriesState {
             && then.is_none_or(|then| then.failure.as_ref() != Some(failure))
         {
             events.push(Event::Failure(failure.clone()));
+        }
+        if let Some(forming) = &self.forming
+            && before.is_none_or(|before| before.forming.as_ref() != Some(forming))
+        {
+            events.push(Event::Forming(forming.clone()));
         }
         if then != Some(now) {
             events.push(Event::Progress(now.clone()));
@@ -180,7 +190,8 @@ impl Inner {
     async fn read(&self, series: &SeriesKey) -> Result<SeriesState, Error> {
         let progress = db::progress::of_series(&self.pool, series).await?;
         let runs = db::progress::recent_runs(&self.pool, series).await?;
-        Ok(SeriesState { progress, runs })
+        let forming = db::forming::of_series(&self.pool, series).await?;
+        Ok(SeriesState { progress, runs, forming })
     }
 
     fn publish(&self, series: &SeriesKey, state: Arc<SeriesState>) {
@@ -207,7 +218,10 @@ mod tests {
     fn state(revision: u64, success: u32, failure: Option<&str>) -> SeriesState {
         let slice = TimeRange { start: Timestamp(0), end: Timestamp(1) };
         let failure = failure.map(|code| RunFailure { code: code.to_owned(), message: "It failed.".to_owned(), slice });
-        SeriesState { progress: SeriesProgress { revision, success, failure, ..Default::default() }, runs: Vec::new() }
+        SeriesState {
+            progress: SeriesProgress { revision, success, failure, ..Default::default() },
+            ..Default::default()
+        }
     }
 
     #[test]

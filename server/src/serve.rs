@@ -28,6 +28,7 @@ use crate::postgres::{PostgresError, PrivatePostgres, default_data_dir};
 use crate::providers::{ApiKey, CryptoVenue, HttpSettings, Limit, Polygon, Provider, SettingsError, Tradier};
 use crate::queue::dispatcher::DispatcherDuty;
 use crate::queue::finisher::finisher;
+use crate::queue::forming::FormingDuty;
 use crate::queue::leases::{LeaseDuty, Leases};
 use crate::queue::listener::ListenerDuty;
 use crate::queue::notifier::notifier;
@@ -216,6 +217,11 @@ pub async fn serve_on(
             finisher,
             sizes,
         });
+        if config.live_seconds > 0 {
+            let period = Duration::from_secs(config.live_seconds.into());
+            let duty = FormingDuty::new(Arc::clone(&ticking), period);
+            supervise(&workers, "forming", &working, move |stop| Box::pin(duty.clone().run(stop)));
+        }
         let duty = DispatcherDuty { workshop, queued, workers: config.workers, drain: config.drain() };
         supervise(&workers, "dispatcher", &working, move |stop| Box::pin(duty.clone().run(stop)));
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use tidemark_market::calendar::FIRST;
+use tidemark_market::time::MINUTE;
 use tidemark_market::{Bar, Calendar, Hours, Split, Symbol, TimeRange, Timestamp};
 
 use crate::feed::Feeds;
@@ -53,7 +54,11 @@ impl Source {
         if self.feeds.has(symbol) {
             self.recorded(symbol, window, range, hours)
         } else if window.is_intraday() {
-            self.generator.minutes(symbol, range, hours, wanted)
+            let mut minutes = self.generator.minutes(symbol, range, hours, wanted);
+            if let Some(last) = minutes.last_mut().filter(|last| now < last.ts.plus(MINUTE)) {
+                *last = so_far(last, now);
+            }
+            minutes
         } else {
             self.generator.days(symbol, range, hours, now)
         }
@@ -89,6 +94,23 @@ impl Source {
         let end = bars.partition_point(|bar| bar.ts < range.end);
         let counts = |bar: &&Bar| hours == Hours::Extended || trades_in_session(calendar, bar.ts, timeframe.millis());
         bars[start..end.max(start)].iter().filter(counts).copied().collect()
+    }
+}
+
+/// A minute that is not over at `now`: its price is on a straight way from the open to the close.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a minute")]
+fn so_far(minute: &Bar, now: Timestamp) -> Bar {
+    let share = (now.0 - minute.ts.0) as f64 / MINUTE as f64;
+    let cents = |price: f64| (price * 100.0).round() / 100.0;
+    let close = cents(minute.open + (minute.close - minute.open) * share).clamp(minute.low, minute.high);
+    Bar {
+        high: minute.open.max(close),
+        low: minute.open.min(close),
+        close,
+        volume: (minute.volume * share).floor(),
+        vwap: None,
+        trades: None,
+        ..*minute
     }
 }
 

@@ -93,7 +93,7 @@ impl Painted {
         Self {
             symbol: drawing.series.symbol.to_string(),
             timeframe: drawing.series.timeframe.to_string(),
-            bars: drawing.picture.bars.len(),
+            bars: drawing.picture.closed().len(),
             revision: drawing.revision,
             from: drawing.from.as_str(),
             last: drawing.picture.bars.last().copied(),

@@ -5,9 +5,9 @@ use tidemark_market::Adjust;
 
 use crate::browser::time_text::TimeText;
 use crate::stores::chart_store::Drawing;
-use crate::text::counted;
+use crate::text::{counted, price};
 
-/// Bars shown, revision, the newest bar's time and the source; and a badge where bars are made up.
+/// Bars shown, revision, the newest bar's time, the bar under way and the source; and a badge where bars are made up.
 #[component]
 pub fn StatusLine(
     /// What is drawn.
@@ -19,9 +19,10 @@ pub fn StatusLine(
     let is_synthetic = move || drawing.with(|it| it.as_ref().is_some_and(|it| it.synthetic));
     view! {
         <footer class="status" data-testid="status-line">
-            <span data-testid="status-bars">{of(|it| counted(it.picture.bars.len() as u64, "bar"))}</span>
+            <span data-testid="status-bars">{of(|it| counted(it.picture.closed().len() as u64, "bar"))}</span>
             <span data-testid="status-revision">{of(|it| format!("Revision {}", it.revision))}</span>
             <span data-testid="status-newest">{of(newest)}</span>
+            <span data-testid="status-forming">{of(forming)}</span>
             <span data-testid="status-source">{of(source)}</span>
             <span data-testid="status-made-of">{of(made_of)}</span>
             <span data-testid="status-adjust">{of(shares)}</span>
@@ -39,6 +40,13 @@ pub fn StatusLine(
 fn newest(drawing: &Drawing) -> String {
     let at = drawing.newest().map(|at| TimeText::new(&drawing.series).full(at));
     at.map_or_else(String::new, |at| format!("Newest bar {at}"))
+}
+
+fn forming(drawing: &Drawing) -> String {
+    let last = drawing.picture.bars.last().filter(|_| drawing.picture.forming > 0);
+    last.map_or_else(String::new, |bar| {
+        format!("Bar under way since {}: {}", TimeText::new(&drawing.series).full(bar.ts), price(bar.close))
+    })
 }
 
 fn made_of(drawing: &Drawing) -> String {

@@ -26,7 +26,7 @@ impl FirstPaint {
     /// The newest bars of what a chart was answered; an empty one where there are none.
     #[must_use]
     pub fn of(data: &ChartData) -> Self {
-        let bars = picture(data).bars;
+        let bars = picture(data, &[]).bars;
         let bars = &bars[bars.len().saturating_sub(FIRST_VIEW)..];
         let Some(last) = bars.last() else { return Self::default() };
         let series = SeriesKey { symbol: data.symbol.clone(), timeframe: data.timeframe };

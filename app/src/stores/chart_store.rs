@@ -67,10 +67,10 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// When the newest bar begins.
+    /// When the newest stored bar begins.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
-        self.picture.bars.last().map(|bar| bar.ts)
+        self.picture.closed().last().map(|bar| bar.ts)
     }
 }
 

@@ -127,23 +127,46 @@ pub fn lacks(data: &ChartData) -> Lacks {
     }
 }
 
+/// How many bars that are not stored yet are drawn at most: one that is under way, and one before it that has just closed.
+pub const MOST_FORMING: usize = 2;
+
 /// What is drawn: one bar for each time, and what is expected after them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Picture {
-    /// What happened, sorted by time.
+    /// What happened, sorted by time; the last of them may be [`Picture::forming`].
     pub bars: Vec<Bar>,
+    /// How many of the last bars are not stored: under way, or just over and not fetched as closed ones yet.
+    pub forming: usize,
     /// What is expected after the last of them.
     pub forecast: Vec<Bar>,
 }
 
-/// The picture of what is held.
+impl Picture {
+    /// The bars that are stored.
+    #[must_use]
+    pub fn closed(&self) -> &[Bar] {
+        &self.bars[..self.bars.len().saturating_sub(self.forming)]
+    }
+}
+
+/// The picture of what is held, and of the bars under way, sorted by time, that come after it.
 #[must_use]
-pub fn picture(data: &ChartData) -> Picture {
+pub fn picture(data: &ChartData, forming: &[Bar]) -> Picture {
     let bars = |layer| bars_of(&data.layers, layer);
-    let drawn = merge(bars(Layer::Historical), bars(Layer::Intraday), &[]);
+    let mut drawn = merge(bars(Layer::Historical), bars(Layer::Intraday), &[]);
+    let stored = drawn.len();
+    let last = drawn.last().map(|bar| bar.ts);
+    drawn.extend(forming.iter().filter(|bar| last.is_none_or(|last| bar.ts > last)));
     let last = drawn.last().map(|bar| bar.ts);
     let expected = bars(Layer::Forecast).iter().filter(|bar| last.is_none_or(|last| bar.ts > last));
-    Picture { forecast: expected.copied().collect(), bars: drawn }
+    Picture { forecast: expected.copied().collect(), forming: drawn.len() - stored, bars: drawn }
+}
+
+/// Takes a bar under way in place of what was known of it before.
+pub fn take_forming(known: &mut Vec<Bar>, bar: Bar) {
+    known.retain(|other| other.ts < bar.ts);
+    known.push(bar);
+    known.drain(..known.len().saturating_sub(MOST_FORMING));
 }
 
 /// About the time of the newest [`FIRST_VIEW`] bars before `end`: what the viewer sees first. Nights and weekends of an
@@ -202,7 +225,7 @@ mod tests {
         let Absorbed::Hold { data, changed } = absorb(Some(&held), answer) else { panic!("fits") };
         assert_eq!((data.revision, data.since), (5, None));
         assert_eq!(changed, Changed::Since(3, [10, 20, 30].map(Timestamp).into()));
-        assert_eq!(picture(&data).bars, [bar(10, 2.0), bar(20, 3.0), bar(30, 3.0)]);
+        assert_eq!(picture(&data, &[]).bars, [bar(10, 2.0), bar(20, 3.0), bar(30, 3.0)]);
         assert_eq!(layer_of(&data, Layer::Intraday).map(|layer| layer.bars.len()), Some(3), "10, 20 and 30");
     }
 
@@ -254,9 +277,28 @@ mod tests {
     fn forecast_shows_after_the_last_bar() {
         let layers: &[(Layer, &[Bar])] =
             &[(Layer::Intraday, &[bar(10, 1.0)]), (Layer::Forecast, &[bar(10, 2.0), bar(20, 2.0)])];
-        let picture = picture(&data(None, 1, (0, 30), layers));
+        let picture = picture(&data(None, 1, (0, 30), layers), &[]);
         assert_eq!(picture.bars, [bar(10, 1.0)]);
         assert_eq!(picture.forecast, [bar(20, 2.0)]);
+    }
+
+    #[test]
+    fn a_bar_under_way_is_drawn_last_until_the_closed_one_is_there() {
+        let mut forming = Vec::new();
+        for told in [bar(20, 2.0), bar(20, 2.1), bar(30, 3.0)] {
+            take_forming(&mut forming, told);
+        }
+        let held = |times: &[i64]| {
+            let bars: Vec<Bar> = times.iter().map(|ts| bar(*ts, 1.0)).collect();
+            data(None, 1, (0, 40), &[(Layer::Intraday, &bars), (Layer::Forecast, &[bar(30, 9.0), bar(40, 9.0)])])
+        };
+        let before = picture(&held(&[10]), &forming);
+        assert_eq!(before.bars, [bar(10, 1.0), bar(20, 2.1), bar(30, 3.0)]);
+        assert_eq!((before.closed(), &before.forecast), (&before.bars[..1], &vec![bar(40, 9.0)]));
+        let after = picture(&held(&[10, 20]), &forming);
+        assert_eq!((after.bars[1], after.forming), (bar(20, 1.0), 1), "the closed one counts");
+        take_forming(&mut forming, bar(40, 4.0));
+        assert_eq!(forming, [bar(30, 3.0), bar(40, 4.0)]);
     }
 
     #[test]

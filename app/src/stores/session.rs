@@ -18,12 +18,12 @@ use leptos::logging::warn;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use tidemark_market::wire::ChartData;
-use tidemark_market::{Adjust, SeriesProgress, Timeframe, Timestamp};
+use tidemark_market::{Adjust, Bar, SeriesProgress, Timeframe, Timestamp};
 
 use super::cache::StaleAfter;
 use super::chart_store::{Drawing, PaintedFrom, View};
 use super::event_stream::{self, Event, Feed};
-use super::holding::{Absorbed, Changed, absorb, first_view, lacks, picture};
+use super::holding::{Absorbed, Changed, absorb, first_view, lacks, picture, take_forming};
 use super::settings::Choice;
 use super::situation::{Coverage, Link};
 use crate::api;
@@ -62,6 +62,8 @@ pub(super) struct Session {
     /// Whether this visit asks for what was not to be had, though it is not due again.
     retry: bool,
     held: Option<ChartData>,
+    /// Bars under way, as they were told last.
+    forming: Vec<Bar>,
     questions: FuturesUnordered<Question>,
     is_reading: bool,
     is_outdated: bool,
@@ -86,6 +88,7 @@ impl Session {
             view,
             retry,
             held: None,
+            forming: Vec::new(),
             questions: FuturesUnordered::new(),
             is_reading: false,
             is_outdated: false,
@@ -173,6 +176,16 @@ impl Session {
             Event::Lost => {}
             Event::Progress(progress) => self.on_progress(progress),
             Event::Bars(revision) => self.on_revision(revision),
+            Event::Forming(forming) => self.on_forming(forming.bar),
+        }
+    }
+
+    /// The bar under way moved.
+    fn on_forming(&mut self, bar: Bar) {
+        take_forming(&mut self.forming, bar);
+        let from = self.view.drawing.with_untracked(|drawing| drawing.as_ref().map(|drawing| drawing.from));
+        if let (Some(data), Some(from)) = (&self.held, from) {
+            self.paint(data, from, true);
         }
     }
 
@@ -347,8 +360,8 @@ impl Session {
         let known = self.view.drawing.with_untracked(|drawing| {
             drawing.as_ref().filter(|it| !is_changed && it.series == self.series).map(|it| Arc::clone(&it.picture))
         });
-        let picture = known.unwrap_or_else(|| Arc::new(picture(data)));
-        self.view.situation.update(|situation| situation.bars = picture.bars.len() as u64);
+        let picture = known.unwrap_or_else(|| Arc::new(picture(data, &self.forming)));
+        self.view.situation.update(|situation| situation.bars = picture.closed().len() as u64);
         self.view.drawing.set(Some(Drawing {
             series: self.series.clone(),
             picture,

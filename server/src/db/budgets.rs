@@ -30,7 +30,7 @@ pub async fn set_limit(pool: &PgPool, provider: &str, limit: &Limit) -> Result<(
 
 /// A request that is no run's: it counts until it is ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Request(i64);
+pub struct Request(pub(super) i64);
 
 /// Takes a request to the provider; `None` where it allows none now.
 ///

@@ -9,6 +9,7 @@ pub mod clock;
 mod columns;
 pub mod control;
 pub mod files;
+pub mod forming;
 pub mod instruments;
 pub mod patient;
 pub mod progress;

@@ -1,7 +1,7 @@
 //! `GET /api/v1/events?symbol=AAPL&tf=h1`: server-sent events of one series, and `?series=AAPL:h1,X:BTCUSD:m5` of several
 //! over one connection, since a browser opens few.
 //!
-//! `run`, `bars`, `failure` and `progress` carry JSON; see [`crate::events`]. Where several series were asked for, it stands
+//! `run`, `bars`, `failure`, `forming` and `progress` carry JSON; see [`crate::events`]. Where several series were asked for, it stands
 //! in `data` beside the `series`. Each event has an id that names the states that were told, a part for each series. A
 //! client that comes back with it as `Last-Event-ID` is told nothing twice of a series that is still in that state; of
 //! any other it gets the whole state at once. A comment every 15 s keeps the connection alive.
@@ -163,6 +163,7 @@ fn written(event: &Event, series: Option<&str>, id: &str) -> Option<SseEvent> {
         Event::Run(run) => carrying("run", series, run),
         Event::Bars(revision) => carrying("bars", series, json!({ "revision": revision })),
         Event::Failure(failure) => carrying("failure", series, failure),
+        Event::Forming(forming) => carrying("forming", series, forming),
     };
     written.map(|sse| sse.id(id)).inspect_err(|error| tracing::error!(%error, "an event could not be written")).ok()
 }

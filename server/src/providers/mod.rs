@@ -67,6 +67,15 @@ pub trait Provider: Send + Sync {
         progress: &(dyn Fn(u8) + Send + Sync),
     ) -> Result<Fetched, ProviderError>;
 
+    /// The bar of the request's slice, which is one bar long and under way, as far as it has formed; no bar where the
+    /// provider tells none.
+    ///
+    /// # Errors
+    /// As [`Provider::fetch`].
+    async fn forming(&self, request: &FetchRequest) -> Result<Fetched, ProviderError> {
+        self.fetch(request, &|_| {}).await
+    }
+
     /// What the provider knows of a symbol; `None` where it says that there is no such symbol.
     ///
     /// # Errors

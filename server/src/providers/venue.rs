@@ -61,6 +61,18 @@ impl CryptoVenue {
         candles_of(venue).limit
     }
 
+    async fn candles(
+        &self,
+        request: &FetchRequest,
+        progress: &(dyn Fn(u8) + Send + Sync),
+    ) -> Result<Fetched, ProviderError> {
+        let Some(pair) = self.pair(&request.symbol) else {
+            let detail = "it serves pairs of its own alone";
+            return Err(self.http.error(Failure::BadRequest, &request.to_string(), detail));
+        };
+        self.candles.fetch(&self.http, pair, request, progress).await
+    }
+
     fn pair<'a>(&self, symbol: &'a Symbol) -> Option<&'a str> {
         symbol.at_venue().filter(|(at, _)| *at == self.candles.venue).map(|(_, pair)| pair)
     }
@@ -111,11 +123,9 @@ impl Provider for CryptoVenue {
         progress: &(dyn Fn(u8) + Send + Sync),
     ) -> Result<Fetched, ProviderError> {
         let FetchRequest { calendar, timeframe, .. } = *request;
-        let Some(pair) = self.pair(&request.symbol) else {
-            let detail = "it serves pairs of its own alone";
-            return Err(self.http.error(Failure::BadRequest, &request.to_string(), detail));
-        };
-        let mut fetched = self.candles.fetch(&self.http, pair, request, progress).await?;
+        let mut fetched = self.candles(request, progress).await?;
+        // The last row is under way.
+        fetched.bars.retain(|bar| calendar.bar_end(timeframe, bar.ts) <= fetched.answered_at);
         if (self.candles.finer)(timeframe) != timeframe
             && let Some(reach) = self.reach(calendar, timeframe, fetched.answered_at)
         {
@@ -123,6 +133,10 @@ impl Provider for CryptoVenue {
             fetched.bars.retain(|bar| reach <= bar.ts);
         }
         Ok(fetched)
+    }
+
+    async fn forming(&self, request: &FetchRequest) -> Result<Fetched, ProviderError> {
+        self.candles(request, &|_| {}).await
     }
 
     async fn knows(&self, symbol: &Symbol) -> Result<Option<Listing>, ProviderError> {
@@ -161,7 +175,6 @@ impl Candles {
             rows.coarsen(finer, request);
         }
         let answered_at = answered_at.unwrap_or_default();
-        rows.bars.retain(|bar| request.calendar.bar_end(request.timeframe, bar.ts) <= answered_at);
         let (bars, unreadable_rows) = (rows.bars, rows.notes);
         Ok(Fetched { bars, adjusted: false, answered_at, allowance, requests, unreadable_rows })
     }

@@ -5,6 +5,7 @@
 
 pub mod dispatcher;
 pub mod finisher;
+pub mod forming;
 pub mod leases;
 pub mod listener;
 pub mod notifier;

@@ -72,6 +72,9 @@ pub fn provider_arguments(provider_url: &str) -> Vec<String> {
         "5",
         "--drain-seconds",
         "0",
+        // Tests count requests; those of the bar under way switch it on.
+        "--live-seconds",
+        "0",
     ];
     arguments.map(str::to_owned).to_vec()
 }

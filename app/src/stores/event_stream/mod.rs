@@ -18,7 +18,7 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::logging::warn;
 use leptos::server_fn::client::get_server_url;
 use leptos::task::spawn_local;
-use tidemark_market::SeriesProgress;
+use tidemark_market::{Forming, SeriesProgress};
 
 use self::source::read_event;
 use self::tab::{Act, Input, Message, Tab};
@@ -43,6 +43,8 @@ pub enum Event {
     Progress(SeriesProgress),
     /// Bars or coverage are at this revision.
     Bars(u64),
+    /// The bar under way moved.
+    Forming(Forming),
 }
 
 /// The news of one series for as long as it is kept.

@@ -8,14 +8,14 @@ use gloo_timers::future::TimeoutFuture;
 use leptos::logging::warn;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use tidemark_market::SeriesProgress;
+use tidemark_market::{Forming, SeriesProgress};
 
 use super::Event;
 use super::tab::{Input, News};
 use crate::series::SeriesKey;
 
 /// What the server tells of a series.
-const KINDS: [&str; 2] = ["bars", "progress"];
+const KINDS: [&str; 3] = ["bars", "progress", "forming"];
 
 /// `data` of an event of a stream of several series.
 #[derive(Deserialize)]
@@ -77,6 +77,7 @@ pub fn read_event(news: &News) -> Option<Event> {
     let (kind, data) = (news.kind.as_str(), &news.data);
     match kind {
         "progress" => parsed(kind, data).map(|named: Named<SeriesProgress>| Event::Progress(named.data)),
+        "forming" => parsed(kind, data).map(|named: Named<Forming>| Event::Forming(named.data)),
         "bars" => parsed(kind, data).map(|named: Named<Landed>| Event::Bars(named.data.revision)),
         _ => None,
     }
