@@ -74,19 +74,23 @@ test('each line tells price, change, picture and freshness, and follows what the
 test('prices are asked for again only while the page can be seen', async ({ page }) => {
   const [chart, watch] = [new ChartPage(page), new Watchlist(page)];
   await watch.keep(['AAPL']);
-  await page.addInitScript(() => Object.assign(window, { __tidemark_poll_ms: 60 }));
+  await page.clock.install();
   const asked = () => page.waitForRequest('**/api/page/quotes**');
-  const first = asked();
   await chart.open('AAPL', 'd1');
-  await first;
   await chart.expectComplete('AAPL', 'd1');
-  await asked();
-  let hidden = 0;
+  await expect(watch.freshness('AAPL')).toHaveText('fresh');
+  // What the chart learned has been asked for: from here on time alone is a reason.
+  await page.clock.fastForward('00:05');
+  const next = asked();
+  await page.clock.fastForward('01:10');
+  await next;
   await page.evaluate(() => Object.defineProperty(document, 'hidden', { configurable: true, get: () => true }));
-  // A question that was under way may still be sent.
-  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 1_000)));
+  let hidden = 0;
   page.on('request', (request) => (hidden += Number(request.url().includes('/api/page/quotes'))));
-  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 2_000)));
+  for (const _ of [1, 2, 3]) {
+    await page.clock.fastForward('01:10');
+    await page.evaluate(() => fetch('/healthz').then((answer) => answer.text()));
+  }
   expect(hidden).toBe(0);
   const again = asked();
   await page.evaluate(() => {

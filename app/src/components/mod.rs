@@ -1,4 +1,5 @@
-//! Components: data and callbacks in, view out. They fetch nothing and know no store but the watchlist's list.
+//! Components: data and callbacks in, view out. They fetch nothing themselves; where a part is all about
+//! one store (the watchlist, the search, the settings), it is handed that store.
 //!
 //! Each ends in `into_any()`: unerased, the page's type would be too deep for the compiler.
 
