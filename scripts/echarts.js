@@ -1,5 +1,5 @@
-// Bundles the parts of ECharts that the chart uses into public/vendor/echarts.js, as the global `echarts`.
-// A part that the chart starts to use is added to the list here.
+// Bundles the parts of ECharts that the chart uses into public/vendor/echarts.js, as the global `echarts`: its core, its
+// canvas, and the chart's own shapes. A part that the chart starts to use is added to the list here.
 
 import { build } from 'esbuild';
 import { statSync } from 'node:fs';
@@ -10,16 +10,10 @@ const outfile = `${root}public/vendor/echarts.js`;
 
 const contents = `
   import { init, use } from 'echarts/core';
-  import { BarChart, CandlestickChart, LineChart } from 'echarts/charts';
-  import {
-    DataZoomInsideComponent, DataZoomSliderComponent, GridComponent, MarkLineComponent, TooltipComponent,
-  } from 'echarts/components';
   import { CanvasRenderer } from 'echarts/renderers';
-  use([
-    BarChart, CandlestickChart, LineChart, DataZoomInsideComponent, DataZoomSliderComponent, GridComponent,
-    MarkLineComponent, TooltipComponent, CanvasRenderer,
-  ]);
-  export { init };
+  import { element } from './scripts/shapes.js';
+  use([CanvasRenderer]);
+  export { init, element };
 `;
 
 await build({

@@ -15,6 +15,7 @@ pub mod assets;
 #[cfg(feature = "ssr")]
 pub mod backend;
 pub mod browser;
+pub mod chart;
 mod components;
 pub mod first_paint;
 mod pages;

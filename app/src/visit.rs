@@ -33,6 +33,19 @@ impl Visit {
         })
     }
 
+    /// Its address.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let mut path = self.series.path();
+        if let Some(as_of) = self.as_of {
+            path.push_str(&format!("&as_of={as_of}"));
+        }
+        if self.adjust != Adjust::default() {
+            path.push_str(&format!("&adjust={}", self.adjust.as_str()));
+        }
+        path
+    }
+
     /// Whether it is the series as every visit sees it, which is what the browser keeps.
     #[must_use]
     pub fn is_usual(&self) -> bool {
@@ -61,6 +74,7 @@ mod tests {
         let then = read(Some("2024-03-08T14:30:00Z"), Some("none")).unwrap();
         assert_eq!((then.as_of, then.adjust), (Some(Timestamp(1_709_908_200_000)), Adjust::None));
         assert!(!then.is_usual());
+        assert_eq!(then.path(), "/chart/AAPL?tf=h1&as_of=2024-03-08T14:30:00Z&adjust=none");
         assert_eq!(read(Some("yesterday"), None).unwrap_err().code, "bad_request");
         assert_eq!(read(None, Some("dividends")).unwrap_err().code, "bad_request");
     }

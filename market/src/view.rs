@@ -141,6 +141,13 @@ impl Pyramid {
         self.times.get(place as usize).copied()
     }
 
+    /// The bar at a position, without average price and count of trades; `None` where there is none.
+    #[must_use]
+    pub fn bar_at(&self, position: i64) -> Option<Bar> {
+        let (ts, it) = self.held_at(position)?;
+        Some(Bar::new(ts, it.open, it.high, it.low, it.close, it.volume))
+    }
+
     /// Where a time lies among the bars: on the one that begins then, else between its neighbours by the time that passed,
     /// and at the nearest end where it is older or newer than all. `None` where there are no bars.
     #[must_use]

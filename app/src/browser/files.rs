@@ -20,3 +20,13 @@ pub fn address_of(kind: &str, text: &str) -> String {
     address.extend(js_sys::encode_uri_component(text).as_string());
     address
 }
+
+/// Has the browser keep what lies at `address` as a file of that name.
+pub fn hand_out(address: &str, name: &str) {
+    let link = web_sys::window().and_then(|window| window.document()?.create_element("a").ok());
+    if let Some(link) = link.and_then(|link| link.dyn_into::<web_sys::HtmlAnchorElement>().ok()) {
+        link.set_href(address);
+        link.set_download(name);
+        link.click();
+    }
+}

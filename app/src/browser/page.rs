@@ -58,6 +58,34 @@ pub fn token(name: &str) -> String {
     style.and_then(|style| style.get_property_value(name).ok()).unwrap_or_default().trim().to_owned()
 }
 
+/// The colours of design tokens as they are in force: `rgb(…)`, whatever function of style sheets a token is written with.
+#[must_use]
+pub fn colours(names: &[&str]) -> Vec<String> {
+    let read = || {
+        let window = web_sys::window()?;
+        let document = window.document()?;
+        let probe = document.create_element("span").ok()?.dyn_into::<web_sys::HtmlElement>().ok()?;
+        document.body()?.append_child(&probe).ok()?;
+        let style = window.get_computed_style(&probe).ok().flatten()?;
+        let colour = |name: &&str| {
+            probe.style().set_property("color", &format!("var({name})")).ok()?;
+            style.get_property_value("color").ok()
+        };
+        let colours = names.iter().map(|name| colour(name).unwrap_or_default()).collect();
+        probe.remove();
+        Some(colours)
+    };
+    read().unwrap_or_else(|| vec![String::new(); names.len()])
+}
+
+/// Calls `act` right before the browser's next frame.
+pub fn at_frame(act: impl FnOnce() + 'static) {
+    let Some(window) = web_sys::window() else { return };
+    let act = wasm_bindgen::closure::Closure::once_into_js(act);
+    // Refused where no frame will ever come, as in a closed window.
+    let _ = window.request_animation_frame(act.unchecked_ref());
+}
+
 /// Gives the focus to the element of that id.
 pub fn focus(id: &str) {
     let element = web_sys::window().and_then(|window| window.document()?.get_element_by_id(id));

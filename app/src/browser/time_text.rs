@@ -5,20 +5,37 @@ use tidemark_market::{AssetClass, Timeframe, Timestamp};
 use wasm_bindgen::JsValue;
 
 use crate::series::SeriesKey;
+use crate::stores::settings::Clock;
 
-/// Writes times of one series: New York's for equities, UTC for crypto.
+/// Writes times of one series by one clock. The exchange's is New York's for equities and currencies, UTC for crypto.
 pub struct TimeText {
     axis: Intl::DateTimeFormat,
     full: Intl::DateTimeFormat,
+    year: Intl::DateTimeFormat,
+    month: Intl::DateTimeFormat,
+    day: Intl::DateTimeFormat,
+    time: Intl::DateTimeFormat,
 }
 
 impl TimeText {
-    /// The writer for that series.
+    /// The writer for that series, by the exchange's clock.
     #[must_use]
     pub fn new(series: &SeriesKey) -> Self {
-        let zone = match series.symbol.asset_class() {
+        Self::by(series, Clock::Exchange)
+    }
+
+    /// The writer for that series, by that clock. A day's or a week's bar belongs to the exchange's day on any clock.
+    #[must_use]
+    pub fn by(series: &SeriesKey, clock: Clock) -> Self {
+        let exchange = match series.symbol.asset_class() {
             AssetClass::Equity | AssetClass::Fx => "America/New_York",
             AssetClass::Crypto => "UTC",
+        };
+        let zone = match clock {
+            Clock::Exchange => Some(exchange),
+            _ if series.timeframe >= Timeframe::D1 => Some(exchange),
+            Clock::Utc => Some("UTC"),
+            Clock::Local => None,
         };
         let is_daily = series.timeframe >= Timeframe::D1;
         let day = [("day", "numeric"), ("month", "short")];
@@ -32,13 +49,36 @@ impl TimeText {
             let zoned = [("year", "numeric"), ("weekday", "short"), ("timeZoneName", "short")];
             ([&day[..], &time].concat(), [&day[..], &time, &zoned].concat())
         };
-        Self { axis: format(zone, &short), full: format(zone, &long) }
+        let one = |field: (&'static str, &'static str)| format(zone, &[field]);
+        Self {
+            axis: format(zone, &short),
+            full: format(zone, &long),
+            year: one(("year", "numeric")),
+            month: one(("month", "short")),
+            day: format(zone, &day),
+            time: format(zone, &time),
+        }
     }
 
     /// For an axis: `Mar 8, 09:30`.
     #[must_use]
     pub fn axis(&self, at: Timestamp) -> String {
         text(&self.axis, at)
+    }
+
+    /// Beside an axis, as short as what stands to the left allows: `2025`, `Mar`, `Mar 8` or `09:30`.
+    #[must_use]
+    pub fn tick(&self, timeframe: Timeframe, at: Timestamp, before: Option<Timestamp>) -> String {
+        let differs =
+            |format: &Intl::DateTimeFormat| before.is_some_and(|before| text(format, before) != text(format, at));
+        if differs(&self.year) {
+            text(&self.year, at)
+        } else if before.is_none() || differs(&self.day) {
+            let is_coarse = timeframe >= Timeframe::D1 && differs(&self.month);
+            text(if is_coarse { &self.month } else { &self.day }, at)
+        } else {
+            text(&self.time, at)
+        }
     }
 
     /// In full: `Fri, Mar 8, 2024, 09:30 EST`.
@@ -48,9 +88,10 @@ impl TimeText {
     }
 }
 
-fn format(zone: &str, fields: &[(&str, &str)]) -> Intl::DateTimeFormat {
+fn format(zone: Option<&str>, fields: &[(&str, &str)]) -> Intl::DateTimeFormat {
     let options = Object::new();
-    for (name, value) in [&[("timeZone", zone)], fields].concat() {
+    let zone = zone.map(|zone| ("timeZone", zone));
+    for (name, value) in zone.iter().chain(fields) {
         // Setting a field of a plain object can't fail.
         let _ = Reflect::set(&options, &JsValue::from_str(name), &JsValue::from_str(value));
     }

@@ -1,26 +1,50 @@
-//! The chart's host element: makes the chart once, hands it every drawing, and tells in attributes what is on screen.
+//! The chart's host element: makes the chart once, hands it every drawing and every move of a pointer, and tells in
+//! attributes what is on screen.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use leptos::ev::{PointerEvent, WheelEvent};
 use leptos::html::Div;
 use leptos::prelude::*;
-use tidemark_market::Bar;
+use tidemark_market::{Bar, TimeRange};
 
 use super::bar_table::SUMMARY;
-use crate::browser::echarts::PriceChart;
+use crate::browser::echarts::{Move, PriceChart, Seen};
 use crate::browser::theme::ThemeWatch;
-use crate::browser::{marks, page};
+use crate::browser::{files, marks, page, pointer};
+use crate::chart::look::{Kind, Look, Part};
 use crate::components::first_paint::FirstPaintView;
 use crate::series::SeriesKey;
 use crate::stores::chart_store::Drawing;
 use crate::stores::holding::Picture;
+use crate::stores::settings::Clock;
 use crate::text::{counted, price};
 
 const HOST: &str = "price-chart";
+/// How much a pixel of a wheel's turn zooms.
+const WHEEL_ZOOM: f64 = 0.0016;
 
-/// Candles and volume. While nothing is known of the series, a placeholder of the same size.
+/// What other parts of the page have the chart do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Moves the view.
+    Go(Move),
+    /// Moves the crosshair by so many bars.
+    StepPointer(f64),
+    /// Takes the crosshair away.
+    LiftPointer,
+    /// Hands out the picture under a title, as a file of that name.
+    Picture {
+        /// Written on it.
+        title: String,
+        /// The file's name.
+        name: String,
+    },
+}
+
+/// The bars, and volume below them. While nothing is known of the series, a placeholder of the same size.
 #[component]
 pub fn Chart(
     /// What to draw.
@@ -29,22 +53,47 @@ pub fn Chart(
     is_waiting: Signal<bool>,
     /// Gets the place of the bar under the pointer.
     hovered: RwSignal<Option<usize>>,
+    /// How it is to look.
+    look: Signal<Look>,
+    /// By whose clock times are written.
+    clock: Signal<Clock>,
+    /// What to do next.
+    command: RwSignal<Option<Command>>,
+    /// Gets the times of the bars in view.
+    in_view: RwSignal<Option<TimeRange>>,
+    /// Hears which part is in view where someone has moved it.
+    on_moved: Callback<Part>,
 ) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let painted = RwSignal::new(None::<Painted>);
+    let seen = RwSignal::new(None::<Seen>);
     let is_broken = RwSignal::new(false);
-    Effect::new(move |canvas: Option<Option<Canvas>>| {
-        let mut canvas = canvas.flatten().or_else(|| {
-            let made = Canvas::mount(host.get()?.as_ref(), hovered);
-            is_broken.set(made.is_none());
-            made
-        })?;
+    let canvas = Rc::new(RefCell::new(None::<Canvas>));
+    let drawn = Rc::clone(&canvas);
+    Effect::new(move || {
+        let mut drawn = drawn.borrow_mut();
+        if drawn.is_none() {
+            let Some(host) = host.get() else { return };
+            *drawn = Canvas::mount(host.as_ref(), seen);
+            is_broken.set(drawn.is_none());
+        }
+        let Some(canvas) = drawn.as_mut() else { return };
+        canvas.look(look.get(), clock.get());
         drawing.with(|drawing| canvas.show(drawing.as_ref(), painted));
-        Some(canvas)
+    });
+    Effect::new(move || in_view.set(seen.with(|seen| seen.as_ref().and_then(|seen| seen.range))));
+    let hand = Hand { canvas, hovered, on_moved, seen, pressed: Rc::default() };
+    let obeying = hand.clone();
+    Effect::new(move || {
+        if let Some(command) = command.get() {
+            obeying.obey(&command);
+        }
     });
     let told = move |read: fn(&Painted) -> String| move || painted.with(|it| it.as_ref().map(read));
+    let seen_of = move |read: fn(&Seen) -> Option<String>| move || seen.with(|it| it.as_ref().and_then(read));
     let has_bars = move || drawing.with(|it| it.as_ref().is_some_and(|it| !it.picture.bars.is_empty()));
     let is_empty = move || is_waiting.get() && !has_bars();
+    let [wheeled, pressed, moved, released, left] = std::array::from_fn(|_| hand.clone());
     view! {
         <div class="canvas">
             <div
@@ -53,13 +102,28 @@ pub fn Chart(
                 node_ref=host
                 role="img"
                 aria-describedby=SUMMARY
-                aria-label=move || painted.with(|it| it.as_ref().map_or("Chart, loading".to_owned(), Painted::label))
+                aria-label=move || {
+                    let kind = look.get().kind;
+                    painted.with(|it| it.as_ref().map_or("Chart, loading".to_owned(), |it| it.label(kind)))
+                }
                 data-testid="chart"
                 data-bars=told(|it| it.bars.to_string())
                 data-revision=told(|it| it.revision.to_string())
                 data-painted-from=told(|it| it.from.to_owned())
                 data-symbol=told(|it| it.symbol.clone())
                 data-timeframe=told(|it| it.timeframe.clone())
+                data-type=move || look.get().kind.as_str()
+                data-scale=move || look.get().scale.as_str()
+                data-from=seen_of(|it| Some(it.range?.start.to_string()))
+                data-to=seen_of(|it| Some(it.range?.end.to_string()))
+                data-span=seen_of(|it| Some(format!("{:.1}", it.span)))
+                on:wheel=move |event| wheeled.on_wheel(&event)
+                on:pointerdown=move |event| pressed.on_press(&event)
+                on:pointermove=move |event| moved.on_move(&event)
+                on:pointerup=move |event| released.on_release(&event)
+                on:pointercancel=move |event| hand.on_release(&event)
+                on:pointerleave=move |_| left.on_leave()
+                on:dblclick=move |_| command.set(Some(Command::Go(Move::Reset)))
             ></div>
             <Show when=move || painted.with(Option::is_none)>
                 <FirstPaintView />
@@ -75,6 +139,125 @@ pub fn Chart(
         </div>
     }
     .into_any()
+}
+
+/// What someone does to the chart: one finger or the mouse drags it, two fingers and the wheel zoom it.
+#[derive(Clone)]
+struct Hand {
+    canvas: Rc<RefCell<Option<Canvas>>>,
+    hovered: RwSignal<Option<usize>>,
+    on_moved: Callback<Part>,
+    seen: RwSignal<Option<Seen>>,
+    /// Where each pointer is that is down.
+    pressed: Rc<RefCell<Vec<(i32, f64, f64)>>>,
+}
+
+impl Hand {
+    fn with(&self, act: impl FnOnce(&PriceChart)) {
+        if let Some(canvas) = self.canvas.borrow().as_ref() {
+            act(&canvas.chart);
+        }
+    }
+
+    fn obey(&self, command: &Command) {
+        match command {
+            Command::Go(step) => self.go(*step),
+            Command::StepPointer(bars) => self.with(|chart| self.hovered.set(chart.step_pointer(*bars))),
+            Command::LiftPointer => self.on_leave(),
+            Command::Picture { title, name } => self.with(|chart| files::hand_out(&chart.picture(title), name)),
+        }
+    }
+
+    fn go(&self, step: Move) {
+        self.with(|chart| chart.go(step));
+        // Once its frame is there, what is in view is known.
+        let (canvas, seen, on_moved) = (Rc::clone(&self.canvas), self.seen, self.on_moved);
+        page::after_paint(move || {
+            let Some(seen) = seen.get_untracked() else { return };
+            let part = match seen.range {
+                Some(range) if !seen.is_usual => Part::Between(range),
+                _ => Part::Newest,
+            };
+            if let Some(canvas) = canvas.borrow_mut().as_mut() {
+                canvas.note_part(part);
+            }
+            on_moved.run(part);
+        });
+    }
+
+    fn on_wheel(&self, event: &WheelEvent) {
+        event.prevent_default();
+        // Some wheels tell lines, of which each is about this many pixels.
+        let unit = if event.delta_mode() == WheelEvent::DOM_DELTA_LINE { 33.0 } else { 1.0 };
+        let (across, down) = (event.delta_x() * unit, event.delta_y() * unit);
+        let mut step = None;
+        self.with(|chart| {
+            step = Some(if across.abs() > down.abs() || event.shift_key() {
+                Move::Pan(chart.share(if across == 0.0 { down } else { across }))
+            } else {
+                Move::Zoom((down * WHEEL_ZOOM).exp(), chart.share(f64::from(event.offset_x())).clamp(0.0, 1.0))
+            });
+        });
+        step.into_iter().for_each(|step| self.go(step));
+    }
+
+    fn on_press(&self, event: &PointerEvent) {
+        if event.button() == 0 {
+            pointer::capture(event);
+            self.pressed.borrow_mut().push((event.pointer_id(), at(event).0, at(event).1));
+        }
+    }
+
+    fn on_move(&self, event: &PointerEvent) {
+        let (x, y) = at(event);
+        let before = self.pressed.borrow().clone();
+        if let Some(mine) = self.pressed.borrow_mut().iter_mut().find(|it| it.0 == event.pointer_id()) {
+            (mine.1, mine.2) = (x, y);
+        }
+        let now = self.pressed.borrow().clone();
+        match (before.as_slice(), now.as_slice()) {
+            ([one], [_]) if x != one.1 => {
+                let by = one.1 - x;
+                let mut step = None;
+                self.with(|chart| step = Some(Move::Pan(chart.share(by))));
+                step.into_iter().for_each(|step| self.go(step));
+            }
+            ([a, b], [c, d]) => {
+                let (apart, wider) = ((a.1 - b.1).abs().max(8.0), (c.1 - d.1).abs().max(8.0));
+                let mut steps = None;
+                self.with(|chart| {
+                    let share = |x: f64| chart.share(x);
+                    let moved = share(f64::midpoint(a.1, b.1) - f64::midpoint(c.1, d.1));
+                    steps = Some([Move::Pan(moved), Move::Zoom(apart / wider, share(f64::midpoint(c.1, d.1)))]);
+                });
+                steps.into_iter().flatten().for_each(|step| self.go(step));
+            }
+            _ => {}
+        }
+        self.point(Some((x, y)));
+    }
+
+    fn on_release(&self, event: &PointerEvent) {
+        self.pressed.borrow_mut().retain(|it| it.0 != event.pointer_id());
+    }
+
+    fn on_leave(&self) {
+        self.point(None);
+    }
+
+    fn point(&self, at: Option<(f64, f64)>) {
+        self.with(|chart| {
+            let place = chart.point(at);
+            if self.hovered.get_untracked() != place {
+                self.hovered.set(place);
+            }
+        });
+    }
+}
+
+/// Where it is, in pixels from the left and top of what it was pressed in.
+fn at(event: &PointerEvent) -> (f64, f64) {
+    (f64::from(event.offset_x()), f64::from(event.offset_y()))
 }
 
 /// What is on screen, told once its frame is painted.
@@ -100,10 +283,10 @@ impl Painted {
         }
     }
 
-    fn label(&self) -> String {
+    fn label(&self, kind: Kind) -> String {
         let close = self.last.map_or_else(String::new, |bar| format!(", last price {}", price(bar.close)));
         let bars = counted(self.bars as u64, "bar");
-        format!("Candles and volume of {} at {}: {bars}{close}", self.symbol, self.timeframe)
+        format!("{} and volume of {} at {}: {bars}{close}", kind.label(), self.symbol, self.timeframe)
     }
 }
 
@@ -115,16 +298,29 @@ struct Canvas {
     turn: Rc<Cell<u64>>,
     theme: ThemeWatch,
     coloured: u32,
+    looked: Option<(Look, Clock)>,
 }
 
 impl Canvas {
-    fn mount(host: &web_sys::Element, hovered: RwSignal<Option<usize>>) -> Option<Self> {
-        let chart = PriceChart::mount(HOST, host, move |place| {
-            if hovered.get_untracked() != place {
-                hovered.set(place);
-            }
-        })?;
-        Some(Self { chart, shown: None, turn: Rc::default(), theme: ThemeWatch::new(), coloured: 0 })
+    fn mount(host: &web_sys::Element, seen: RwSignal<Option<Seen>>) -> Option<Self> {
+        let chart = PriceChart::mount(HOST, host, move |now| seen.set(Some(now)))?;
+        let theme = ThemeWatch::new();
+        Some(Self { chart, shown: None, turn: Rc::default(), theme, coloured: 0, looked: None })
+    }
+
+    /// Takes over how it is to look, where that is new.
+    fn look(&mut self, look: Look, clock: Clock) {
+        if self.looked.replace((look, clock)) != Some((look, clock)) {
+            self.chart.set_look(look, clock);
+        }
+    }
+
+    /// The view has been moved to `part` by hand: when the address tells the same, nothing is to be done.
+    fn note_part(&mut self, part: Part) {
+        self.chart.note_part(part);
+        if let Some((look, _)) = &mut self.looked {
+            look.part = part;
+        }
     }
 
     /// Draws what differs from what is shown, and tells `painted` when the frame is on screen.

@@ -1,4 +1,4 @@
-//! The line above the chart: one bar's figures, the hovered one's or the newest's.
+//! The line above the chart: one bar's figures and how far it is from the close before; the hovered one's or the newest's.
 
 use leptos::prelude::*;
 use tidemark_market::Bar;
@@ -7,7 +7,7 @@ use crate::first_paint::FirstPaint;
 use crate::stores::chart_store::Drawing;
 use crate::text::{price, volume};
 
-/// Open, high, low, close and volume.
+/// Open, high, low, close, volume, and the change since the close before.
 #[component]
 pub fn Legend(
     /// What is drawn.
@@ -17,13 +17,24 @@ pub fn Legend(
     hovered: Signal<Option<usize>>,
 ) -> impl IntoView {
     let first = FirstPaint::of_request().newest;
-    let bar = Memo::new(move |_| {
+    let pair = Memo::new(move |_| {
         drawing.with(|drawing| {
-            let Some(drawing) = drawing else { return first };
+            let Some(drawing) = drawing else { return first.map(|bar| (bar, None)) };
             let bars = &drawing.picture.bars;
-            hovered.get().and_then(|at| bars.get(at)).or(bars.last()).copied()
+            let at = hovered.get().filter(|at| *at < bars.len()).or(bars.len().checked_sub(1))?;
+            let before = at.checked_sub(1).and_then(|before| bars.get(before));
+            Some((*bars.get(at)?, before.map(|bar| bar.close)))
         })
     });
+    let bar = Memo::new(move |_| pair.get().map(|(bar, _)| bar));
+    let change = move || match pair.get() {
+        Some((bar, Some(before))) if before > 0.0 => {
+            let by = bar.close - before;
+            let sign = if by < 0.0 { "−" } else { "+" };
+            format!("{sign}{} ({sign}{:.2} %)", price(by.abs()), (by / before * 100.0).abs())
+        }
+        _ => String::new(),
+    };
     let figure = move |name: &'static str, read: fn(&Bar) -> String| {
         let value = move || bar.get().map_or_else(|| "–".to_owned(), |bar| read(&bar));
         view! {
@@ -33,8 +44,8 @@ pub fn Legend(
             </div>
         }
     };
-    let direction = move || match bar.get() {
-        Some(bar) if bar.close < bar.open => "down",
+    let direction = move || match pair.get() {
+        Some((bar, before)) if bar.close < before.unwrap_or(bar.open) => "down",
         Some(_) => "up",
         None => "none",
     };
@@ -45,6 +56,10 @@ pub fn Legend(
             {figure("L", |bar| price(bar.low))}
             {figure("C", |bar| price(bar.close))}
             {figure("V", |bar| volume(bar.volume))}
+            <div class="figure">
+                <dt class="unseen">"Change"</dt>
+                <dd data-testid="legend-change">{change}</dd>
+            </div>
         </dl>
     }
     .into_any()

@@ -20,4 +20,5 @@ pub mod status_line;
 pub mod strip;
 pub mod symbol_search;
 pub mod timeframes;
+pub mod toolbar;
 pub mod watchlist;

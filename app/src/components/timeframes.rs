@@ -4,6 +4,7 @@
 use leptos::prelude::*;
 use tidemark_market::{Symbol, Timeframe};
 
+use crate::chart::look::Look;
 use crate::series::SeriesKey;
 
 /// One link a timeframe; the one on screen is marked.
@@ -13,11 +14,16 @@ pub fn Timeframes(
     symbol: Signal<Option<Symbol>>,
     /// The timeframe on screen.
     timeframe: Signal<Timeframe>,
+    /// How the chart looks; links keep it.
+    look: Signal<Look>,
 ) -> impl IntoView {
     let link = move |choice: Timeframe| {
         let href = move || {
             let symbol = symbol.get().or_else(|| "AAPL".parse().ok());
-            symbol.map_or_else(String::new, |symbol| SeriesKey { symbol, timeframe: choice }.path())
+            symbol.map_or_else(String::new, |symbol| {
+                let path = SeriesKey { symbol, timeframe: choice }.path();
+                format!("{path}{}", look.get().kept().query())
+            })
         };
         let current = move || (symbol.get().is_some() && timeframe.get() == choice).then_some("page");
         view! {

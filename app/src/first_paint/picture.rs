@@ -19,8 +19,6 @@ const BODY: f64 = 0.7;
 /// About how many prices and times are written.
 const PRICES: f64 = 5.0;
 const TIMES: usize = 8;
-/// Into how many round steps the volume is parted.
-const VOLUMES: f64 = 2.0;
 
 impl FirstPaint {
     /// The newest bars of what a chart was answered; an empty one where there are none.
@@ -45,7 +43,7 @@ impl FirstPaint {
     }
 }
 
-/// Prices between two round ones.
+/// Prices, and a step between round ones.
 struct Scale {
     low: f64,
     high: f64,
@@ -57,9 +55,9 @@ impl Scale {
         let low = bars.iter().map(|bar| bar.low).fold(f64::INFINITY, f64::min);
         let high = bars.iter().map(|bar| bar.high).fold(f64::NEG_INFINITY, f64::max);
         let span = if high > low { high - low } else { high.abs().max(1.0) / 100.0 };
-        let step = round_step(span / PRICES);
-        let low = (low / step).floor() * step;
-        Self { low, high: ((high / step).ceil() * step).max(low + step), step }
+        // The room that the chart's own scale leaves.
+        let room = span * 0.06;
+        Self { low: low - room, high: high + room, step: round_step(span / PRICES) }
     }
 
     /// From the top, as a share of the height.
@@ -72,8 +70,8 @@ impl Scale {
     }
 
     fn steps(&self) -> impl Iterator<Item = f64> + '_ {
-        std::iter::successors(Some(self.low), |price| Some(price + self.step))
-            .take_while(|price| *price < self.high + self.step / 2.0)
+        std::iter::successors(Some((self.low / self.step).ceil() * self.step), |price| Some(price + self.step))
+            .take_while(|price| *price < self.high)
     }
 }
 
@@ -112,8 +110,7 @@ fn candle((middle, bar): (f64, &Bar), scale: &Scale) -> String {
 
 fn volumes(bars: &[Bar]) -> String {
     let most = bars.iter().map(|bar| bar.volume).fold(0.0, f64::max);
-    let step = round_step(if most > 0.0 { most / VOLUMES } else { 1.0 });
-    let most = (most / step).ceil().max(1.0) * step;
+    let most = if most > 0.0 { most * 1.05 } else { 1.0 };
     let mut html =
         format!(r#"<svg aria-hidden="true" viewBox="0 0 {} {HEIGHT}" preserveAspectRatio="none">"#, bars.len());
     for (class, is_up) in [("first-up", true), ("first-down", false)] {

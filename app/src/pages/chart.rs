@@ -2,14 +2,18 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
+use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
-use tidemark_market::{Symbol, Timeframe};
+use tidemark_market::time::DAY;
+use tidemark_market::{Bar, Symbol, TimeRange, Timeframe, Timestamp};
 
-use crate::browser::page;
+use crate::browser::echarts::Move;
 use crate::browser::time_text::TimeText;
+use crate::browser::{files, page};
+use crate::chart::look::{Look, Part};
 use crate::components::banner::BannerView;
 use crate::components::bar_table::{BarTable, SpokenSummary};
-use crate::components::chart::Chart;
+use crate::components::chart::{Chart, Command};
 use crate::components::header::Header;
 use crate::components::legend::Legend;
 use crate::components::quality::Quality;
@@ -20,6 +24,7 @@ use crate::components::status_line::StatusLine;
 use crate::components::strip::CoverageStrip;
 use crate::components::symbol_search::SYMBOL_INPUT;
 use crate::components::timeframes::Timeframes;
+use crate::components::toolbar::{LookTools, RangeTools};
 use crate::components::watchlist::WatchlistView;
 use crate::components::watchlist::manage::ManageWatchlists;
 use crate::problem::Problem;
@@ -53,6 +58,11 @@ pub fn ChartPage() -> impl IntoView {
     let timeframe = Signal::derive(move || series.get().map_or(DEFAULT_TIMEFRAME, |it| it.timeframe));
     let symbol = Signal::derive(move || series.get().map(|it| it.symbol));
 
+    let settings = use_settings();
+    let looks = read_look();
+    let look = Signal::derive(move || looks.get().unwrap_or_default());
+    let clock = Signal::derive(move || look.get().clock.unwrap_or(settings.clock().get()));
+
     let store = ChartStore::new(visit);
     let standing = StandingStore::new(visit, store.drawing(), store.situation());
     let quality = QualityStore::new(series);
@@ -65,17 +75,84 @@ pub fn ChartPage() -> impl IntoView {
     let quotes = Quotes::new(watchlists.symbols(), timeframe, changed);
     let hovered = RwSignal::new(None::<usize>);
     let banner = Memo::new(move |_| match address.get() {
-        Ok(visit) => store.situation().with(|situation| banner(&visit.series, situation)),
+        Ok(visit) => match looks.get() {
+            Ok(_) => store.situation().with(|situation| banner(&visit.series, situation)),
+            Err(problem) => Banner::invalid(&problem),
+        },
         Err(problem) => Banner::invalid(&problem),
     });
     let is_waiting = Signal::derive(move || banner.with(|it| it.state.is_waiting()));
     let navigate = use_navigate();
+    let go = navigate.clone();
     let open = Callback::new(move |symbol: Symbol| {
-        navigate(&SeriesKey { symbol, timeframe: timeframe.get_untracked() }.path(), Default::default());
+        let path = SeriesKey { symbol, timeframe: timeframe.get_untracked() }.path();
+        go(&format!("{path}{}", look.get_untracked().kept().query()), NavigateOptions::default());
+    });
+    // What is chosen can be gone back from; where the view was moved by hand, the address only keeps up.
+    let show = move |look: Look, replace: bool| {
+        if let Some(visit) = visit.get_untracked() {
+            let to = format!("{}{}", visit.path(), look.query());
+            navigate(&to, NavigateOptions { replace, scroll: false, ..NavigateOptions::default() });
+        }
+    };
+    let keep_up = show.clone();
+    let choose = Callback::new(move |look: Look| show(look, false));
+    let moves = StoredValue::new(0_u32);
+    let on_moved = Callback::new(move |part: Part| {
+        moves.update_value(|moves| *moves += 1);
+        let (mine, keep_up) = (moves.get_value(), keep_up.clone());
+        let later = move || {
+            let is_last = moves.try_get_value() == Some(mine);
+            let now = look.try_get_untracked().filter(|now| is_last && now.part != part);
+            now.into_iter().for_each(|now| keep_up(Look { part, ..now }, true));
+        };
+        set_timeout(later, std::time::Duration::from_millis(250));
+    });
+    let command = RwSignal::new(None::<Command>);
+    let on_picture = Callback::new(move |()| {
+        if let Some(series) = series.get_untracked() {
+            let title = format!("{series} · {} · Tidemark", Timestamp(page::now_ms() / 1_000 * 1_000));
+            command.set(Some(Command::Picture { title, name: format!("{series}.png").replace([' ', ':'], "-") }));
+        }
+    });
+    let in_view = RwSignal::new(None::<TimeRange>);
+    let on_bars = Callback::new(move |()| {
+        store.drawing().with_untracked(|drawing| {
+            let Some(drawing) = drawing else { return };
+            let text = csv(&drawing.picture.bars, in_view.get_untracked());
+            let name = format!("{}.csv", drawing.series).replace([' ', ':'], "-");
+            files::hand_out(&files::address_of("text/csv", &text), &name);
+        });
+    });
+    let on_day = Callback::new(move |day: String| {
+        let Some(day) = Timestamp::parse(&format!("{day}T00:00:00Z")) else { return };
+        let half = in_view.get_untracked().map_or(DAY, |range| (range.millis() / 2).max(DAY));
+        let around = TimeRange { start: day.plus(DAY / 2 - half), end: day.plus(DAY / 2 + half) };
+        choose.run(Look { part: Part::Between(around), ..look.get_untracked() });
     });
     let (is_listing_keys, is_setting, is_managing) = (RwSignal::new(false), RwSignal::new(false), RwSignal::new(false));
     let shortcuts = use_shortcuts();
     shortcuts.add("Page", &["/"], "Type a symbol", Callback::new(|()| page::focus(SYMBOL_INPUT)));
+    for (keys, label, step) in [
+        (&["ArrowLeft"][..], "Towards older bars", Move::Pan(-0.1)),
+        (&["ArrowRight"], "Towards newer bars", Move::Pan(0.1)),
+        (&["+", "="], "Zoom in", Move::Zoom(0.8, 0.5)),
+        (&["-"], "Zoom out", Move::Zoom(1.25, 0.5)),
+        (&["Home"], "The oldest bars that are held", Move::Oldest),
+        (&["End"], "The newest bars", Move::Newest),
+        (&["f"], "All bars", Move::Fit),
+        (&["r"], "As at first", Move::Reset),
+    ] {
+        shortcuts.add("Chart", keys, label, Callback::new(move |()| command.set(Some(Command::Go(step)))));
+    }
+    for (keys, label, bars) in [
+        (&["Shift+ArrowLeft"][..], "Crosshair to the bar before", -1.0),
+        (&["Shift+ArrowRight"], "Crosshair to the next bar", 1.0),
+    ] {
+        shortcuts.add("Chart", keys, label, Callback::new(move |()| command.set(Some(Command::StepPointer(bars)))));
+    }
+    let lift = Callback::new(move |()| command.set(Some(Command::LiftPointer)));
+    shortcuts.add("Chart", &["Escape"], "Take the crosshair away", lift);
     let is_tabled = RwSignal::new(false);
     shortcuts.add("Chart", &["t"], "Show the bars as a table", Callback::new(move |()| is_tabled.set(true)));
     let summary = Memo::new(move |_| {
@@ -116,7 +193,8 @@ pub fn ChartPage() -> impl IntoView {
                     on_settings=Callback::new(move |()| is_setting.set(true))
                 />
                 <div class="toolbar">
-                    <Timeframes symbol timeframe />
+                    <Timeframes symbol timeframe look />
+                    <LookTools look clock choose on_picture on_bars />
                     <button
                         type="button"
                         class="button"
@@ -134,9 +212,10 @@ pub fn ChartPage() -> impl IntoView {
                 />
                 <section class="board" aria-label="Chart">
                     <Legend drawing=store.drawing() hovered />
-                    <Chart drawing=store.drawing() is_waiting hovered />
+                    <Chart drawing=store.drawing() is_waiting hovered look clock command in_view on_moved />
                     <SpokenSummary summary shortcuts />
                 </section>
+                <RangeTools look choose on_day command />
                 <CoverageStrip
                     report=standing.report()
                     is_behind=standing.is_behind()
@@ -165,4 +244,22 @@ fn read_address() -> Memo<Result<Visit, Problem>> {
         let timeframe = timeframe.as_deref().unwrap_or(DEFAULT_TIMEFRAME.as_str());
         Visit::parse(&symbol, timeframe, asked("as_of").as_deref(), asked("adjust").as_deref())
     })
+}
+
+fn read_look() -> Memo<Result<Look, Problem>> {
+    let query = use_query_map();
+    Memo::new(move |_| {
+        let asked = |name: &str| query.with(|query| query.get(name)).filter(|value| !value.is_empty());
+        Look::parse(asked)
+    })
+}
+
+/// The bars in view, or all where that is not known; times in UTC.
+fn csv(bars: &[Bar], in_view: Option<TimeRange>) -> String {
+    let mut text = "time,open,high,low,close,volume\n".to_owned();
+    for bar in bars.iter().filter(|bar| in_view.is_none_or(|range| range.start <= bar.ts && bar.ts <= range.end)) {
+        let Bar { ts, open, high, low, close, volume, .. } = bar;
+        text.push_str(&format!("{ts},{open},{high},{low},{close},{volume}\n"));
+    }
+    text
 }

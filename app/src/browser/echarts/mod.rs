@@ -1,157 +1,376 @@
 //! The price chart: charming describes it, ECharts draws it, and this file keeps the one instance up to date.
 //!
-//! The instance is made once and then changed in place. charming gives the skeleton (grids, axes, zoom, crosshair);
-//! bars go to ECharts as typed arrays, since ten thousand candles as objects would take longer to convert than to draw.
+//! What is in view is made into a [`crate::chart::scene::Scene`] and put into elements of ECharts, as typed arrays; whatever changes in one
+//! frame of the browser is drawn once. Its series and axes are left alone: going through their options takes five to ten
+//! times as long for each step of panning.
 
-mod skeleton;
-mod zoom;
+mod painter;
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 
-use charming::WasmRenderer;
-use js_sys::{Array, Float64Array, Function, JSON, Reflect};
-use tidemark_market::{Bar, Timestamp};
+use charming::{Chart, WasmRenderer};
+use js_sys::Reflect;
+use tidemark_market::view::{Change, Pyramid};
+use tidemark_market::{Bar, TimeRange, Timeframe, Timestamp};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
-use self::zoom::{Range, Share};
+use self::painter::{Canvas, Painter, Palette};
+use super::page;
 use super::time_text::TimeText;
+use crate::chart::look::{Look, Part, Reach};
+use crate::chart::scene::{self, Layout, Scene, Subject};
+use crate::chart::viewport::Viewport;
 use crate::series::SeriesKey;
 use crate::stores::holding::Picture;
-use crate::text;
+use crate::stores::settings::Clock;
 
 #[wasm_bindgen]
 extern "C" {
     type Instance;
 
-    #[wasm_bindgen(method, js_name = setOption)]
-    fn set_option(this: &Instance, option: &JsValue);
-    #[wasm_bindgen(method, js_name = dispatchAction)]
-    fn dispatch_action(this: &Instance, action: &JsValue);
+    #[wasm_bindgen(method, js_name = getZr)]
+    fn canvas(this: &Instance) -> Canvas;
     #[wasm_bindgen(method)]
     fn resize(this: &Instance);
-    #[wasm_bindgen(method)]
-    fn on(this: &Instance, event: &str, handler: &Function);
+    #[wasm_bindgen(method, js_name = getDataURL)]
+    fn data_url(this: &Instance, options: &JsValue) -> String;
     #[wasm_bindgen(method)]
     fn dispose(this: &Instance);
 }
 
+/// What someone does to the view.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Move {
+    /// Towards newer bars by this part of the width; towards older ones where negative.
+    Pan(f64),
+    /// Shows so many times as much, around this part of the width.
+    Zoom(f64, f64),
+    /// To the oldest bar that is held.
+    Oldest,
+    /// To the newest.
+    Newest,
+    /// The newest bars, as at first.
+    Reset,
+    /// All that is held.
+    Fit,
+}
+
+/// What is on screen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seen {
+    /// The times of the first and the last bar in view.
+    pub range: Option<TimeRange>,
+    /// Whether the newest bars are in view as they are at first.
+    pub is_usual: bool,
+    /// How many bars fit.
+    pub span: f64,
+}
+
 /// The chart in its host element. Dropping it takes it off the page.
 pub struct PriceChart {
-    instance: Instance,
-    zoom: Rc<Cell<Share>>,
-    drawn: Option<(SeriesKey, Vec<Timestamp>)>,
+    inner: Rc<RefCell<Inner>>,
     observer: Option<web_sys::ResizeObserver>,
-    _handlers: Vec<Closure<dyn FnMut(JsValue)>>,
-    formatters: Vec<Closure<dyn FnMut(JsValue) -> String>>,
+    _resized: Closure<dyn FnMut(JsValue)>,
+}
+
+struct Inner {
+    instance: Instance,
+    canvas: Canvas,
+    host: web_sys::Element,
+    size: (f64, f64),
+    palette: Palette,
+    bars: Painter,
+    pointer: Painter,
+    series: Option<SeriesKey>,
+    times: Option<TimeText>,
+    pyramid: Pyramid,
+    forecast: Vec<Bar>,
+    look: Look,
+    clock: Clock,
+    viewport: Viewport,
+    /// Where the pointer is, in pixels from the host's left and top.
+    pointed: Option<(f64, f64)>,
+    is_frame_due: bool,
+    tell: Box<dyn Fn(Seen)>,
 }
 
 impl PriceChart {
-    /// Makes the chart in the element of that id. `on_hover` gets the place of the bar under the pointer.
+    /// Makes the chart in the element of that id. `tell` hears what every frame shows.
     ///
     /// `None` where the library did not load.
     #[must_use]
-    pub fn mount(id: &str, host: &web_sys::Element, on_hover: impl Fn(Option<usize>) + 'static) -> Option<Self> {
+    pub fn mount(id: &str, host: &web_sys::Element, tell: impl Fn(Seen) + 'static) -> Option<Self> {
         let is_loaded = Reflect::get(&js_sys::global(), &JsValue::from_str("echarts")).is_ok_and(|it| it.is_object());
         if !is_loaded {
             return None;
         }
-        let made = WasmRenderer::new_opt(None, None).render(id, &skeleton::chart()).ok()?;
+        let made = WasmRenderer::new_opt(None, None).render(id, &Chart::new().animation(false)).ok()?;
         let instance: Instance = JsValue::from(made).unchecked_into();
-        let zoom = Rc::new(Cell::new(Share::default()));
-        let (kept, hovered) = (Rc::clone(&zoom), on_hover);
-        let on_zoom = Closure::<dyn FnMut(JsValue)>::new(move |event| {
-            if let Some(share) = zoom_share(&event) {
-                kept.set(share);
-            }
-        });
-        let on_pointer = Closure::<dyn FnMut(JsValue)>::new(move |event| hovered(pointed_at(&event)));
-        instance.on("datazoom", on_zoom.as_ref().unchecked_ref());
-        instance.on("updateAxisPointer", on_pointer.as_ref().unchecked_ref());
-        let resized = resizer(&instance);
+        let inner = Inner {
+            canvas: instance.canvas(),
+            instance,
+            host: host.clone(),
+            size: size_of(host),
+            palette: Palette::read(),
+            bars: Painter::new(0),
+            pointer: Painter::new(1),
+            series: None,
+            times: None,
+            pyramid: Pyramid::default(),
+            forecast: Vec::new(),
+            look: Look::default(),
+            clock: Clock::default(),
+            viewport: Viewport::default(),
+            pointed: None,
+            is_frame_due: false,
+            tell: Box::new(tell),
+        };
+        let inner = Rc::new(RefCell::new(inner));
+        let resized = resizer(&inner);
         let observer = web_sys::ResizeObserver::new(resized.as_ref().unchecked_ref()).ok();
         if let Some(observer) = &observer {
             observer.observe(host);
         }
-        let handlers = vec![on_zoom, on_pointer, resized];
-        Some(Self { instance, zoom, drawn: None, observer, _handlers: handlers, formatters: Vec::new() })
+        Some(Self { inner, observer, _resized: resized })
     }
 
-    /// Puts the picture on the canvas. The zoom stays where it was, and follows new bars where it showed the newest.
-    pub fn draw(&mut self, series: &SeriesKey, picture: &Picture) {
-        let times: Vec<Timestamp> = picture.bars.iter().chain(&picture.forecast).map(|bar| bar.ts).collect();
-        let range = match &self.drawn {
-            Some((drawn, before)) if drawn == series => {
-                zoom::moved(self.zoom.get().range(before.len()), before, &times)
+    /// Puts the picture on the canvas. The view stays where it was, and follows new bars where it showed the newest.
+    pub fn draw(&self, series: &SeriesKey, picture: &Picture) {
+        self.inner.borrow_mut().take(series, picture);
+        Inner::paint(&self.inner);
+    }
+
+    /// Draws as `look` says, times by `clock`. The view moves where the part it names is another.
+    pub fn set_look(&self, look: Look, clock: Clock) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            let is_elsewhere = inner.look.part != look.part;
+            (inner.look, inner.clock) = (look, clock);
+            inner.times = inner.series.as_ref().map(|series| TimeText::by(series, clock));
+            if is_elsewhere {
+                inner.viewport = inner.part_in_view();
             }
-            _ => Range::newest(times.len()),
-        };
-        let option = JSON::parse(&skeleton::series(picture.bars.last(), range)).unwrap_or_default();
-        let axis = categories(&times);
-        set(&option, &["xAxis", "0", "data"], &axis);
-        set(&option, &["xAxis", "1", "data"], &axis);
-        set(&option, &["series", "0", "data"], &candles(&picture.bars));
-        set(&option, &["series", "1", "data"], &volumes(&picture.bars, |bar| bar.close >= bar.open));
-        set(&option, &["series", "2", "data"], &volumes(&picture.bars, |bar| bar.close < bar.open));
-        set(&option, &["series", "3", "data"], &forecast_line(picture));
-        if self.drawn.as_ref().is_none_or(|(drawn, _)| drawn != series) {
-            self.set_formatters(&option, series);
         }
-        self.lift_pointer();
-        self.instance.set_option(&option);
-        if self.drawn.is_none() {
-            self.recolour();
-        }
-        self.zoom.set(range.share(times.len()));
-        self.drawn = Some((series.clone(), times));
+        Inner::request(&self.inner);
+    }
+
+    /// Remembers `part` as the one in view, without moving there.
+    pub fn note_part(&self, part: Part) {
+        self.inner.borrow_mut().look.part = part;
+    }
+
+    /// Moves the view, by the next frame.
+    pub fn go(&self, step: Move) {
+        self.inner.borrow_mut().go(step);
+        Inner::request(&self.inner);
+    }
+
+    /// The pointer is there, in pixels from the host's left and top; nowhere where `None`. The place of the bar under it.
+    pub fn point(&self, at: Option<(f64, f64)>) -> Option<usize> {
+        self.inner.borrow_mut().pointed = at;
+        Inner::request(&self.inner);
+        self.inner.borrow().pointed_bar()
+    }
+
+    /// Moves the crosshair by so many bars, from the newest in view at first; the place of the bar under it.
+    pub fn step_pointer(&self, bars: f64) -> Option<usize> {
+        let at = self.inner.borrow().stepped(bars);
+        self.point(at)
+    }
+
+    /// Which part of the width lies left of `x`.
+    #[must_use]
+    pub fn share(&self, x: f64) -> f64 {
+        x / Layout::plot_width(self.inner.borrow().size.0)
     }
 
     /// Takes the colours of the design tokens in force.
     pub fn recolour(&self) {
-        let option = JSON::parse(&skeleton::colours()).unwrap_or_default();
-        self.instance.set_option(&option);
+        self.inner.borrow_mut().palette = Palette::read();
+        Inner::request(&self.inner);
     }
 
     /// Shows no bar.
-    pub fn clear(&mut self) {
-        if let Some((series, _)) = self.drawn.take() {
-            self.draw(&series, &Picture::default());
-            self.drawn = None;
+    pub fn clear(&self) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            inner.series = None;
+            inner.pyramid = Pyramid::default();
+            inner.forecast.clear();
         }
+        Inner::paint(&self.inner);
     }
 
-    /// The crosshair points at a place, where another bar may be next; it comes back with the next move.
-    fn lift_pointer(&self) {
-        if self.drawn.is_some() {
-            let leave = r#"{"type":"updateAxisPointer","currTrigger":"leave"}"#;
-            self.instance.dispatch_action(&JSON::parse(leave).unwrap_or_default());
-        }
-    }
-
-    fn set_formatters(&mut self, option: &JsValue, series: &SeriesKey) {
-        let (short, long) = (TimeText::new(series), TimeText::new(series));
-        let time = formatter(move |value| timestamp(value).map_or_else(String::new, |at| short.axis(at)));
-        let pointer =
-            formatter(move |value| timestamp(&field(value, "value")).map_or_else(String::new, |at| long.full(at)));
-        let price = formatter(|value| value.as_f64().map_or_else(String::new, text::price));
-        let level = formatter(|value| field(value, "value").as_f64().map_or_else(String::new, text::price));
-        let volume = formatter(|value| value.as_f64().map_or_else(String::new, text::volume));
-        for (path, function) in [
-            (&["xAxis", "1", "axisLabel", "formatter"][..], &time),
-            (&["xAxis", "1", "axisPointer", "label", "formatter"], &pointer),
-            (&["yAxis", "0", "axisLabel", "formatter"], &price),
-            (&["yAxis", "0", "axisPointer", "label", "formatter"], &level),
-            (&["yAxis", "1", "axisLabel", "formatter"], &volume),
-            (&["series", "0", "markLine", "label", "formatter"], &level),
+    /// What is on the canvas under `title`, as the address of a PNG that holds it.
+    #[must_use]
+    pub fn picture(&self, title: &str) -> String {
+        let mut inner = self.inner.borrow_mut();
+        let titled = inner.scene().map(|mut scene| {
+            scene.labels.push(scene::title(title));
+            scene
+        });
+        inner.show(&titled.unwrap_or_default(), &Scene::default());
+        let options = js_sys::Object::new();
+        for (name, value) in [
+            ("type", JsValue::from_str("png")),
+            ("pixelRatio", JsValue::from_f64(2.0)),
+            ("backgroundColor", inner.palette.of(scene::Ink::Surface)),
         ] {
-            set(option, path, function.as_ref());
+            // Setting a field of a plain object can't fail.
+            let _ = Reflect::set(&options, &JsValue::from_str(name), &value);
         }
-        // The former series' stay alive until the option that names them is replaced: after the next `setOption`.
-        let keep = self.formatters.len().saturating_sub(5);
-        self.formatters.drain(..keep);
-        self.formatters.extend([time, pointer, price, level, volume]);
+        let url = inner.instance.data_url(&options);
+        drop(inner);
+        Inner::paint(&self.inner);
+        url
+    }
+}
+
+impl Inner {
+    fn positions(&self) -> Range<i64> {
+        self.pyramid.positions()
+    }
+
+    fn take(&mut self, series: &SeriesKey, picture: &Picture) {
+        self.forecast.clone_from(&picture.forecast);
+        if self.series.as_ref() == Some(series) {
+            let before = self.positions();
+            match self.pyramid.take(&picture.bars) {
+                Change::Nothing => {}
+                Change::At(_) if self.look.part == Part::Reach(Reach::All) => self.viewport = self.part_in_view(),
+                Change::At(_) => self.viewport = self.viewport.after(&before, &self.positions()),
+                Change::Everything => self.viewport = self.part_in_view(),
+            }
+            return;
+        }
+        self.times = Some(TimeText::by(series, self.clock));
+        self.series = Some(series.clone());
+        self.pyramid = Pyramid::new(&picture.bars);
+        self.viewport = self.part_in_view();
+    }
+
+    /// The view of the part that the look names.
+    fn part_in_view(&self) -> Viewport {
+        let positions = self.positions();
+        let position = |at: Timestamp| self.pyramid.position_of(at);
+        let newest = self.pyramid.times().last().copied();
+        match self.look.part {
+            Part::Newest => Viewport::newest(&positions),
+            Part::Reach(reach) => match newest.and_then(|newest| reach.start(newest)).and_then(position) {
+                Some(first) => Viewport::last(&positions, positions.end as f64 - first.ceil()),
+                None => Viewport::all(&positions),
+            },
+            Part::Between(range) => match (position(range.start), position(range.end)) {
+                (Some(from), Some(to)) => Viewport::between(from - 0.5, to + 0.5, &positions),
+                _ => Viewport::newest(&positions),
+            },
+        }
+    }
+
+    fn go(&mut self, step: Move) {
+        let (view, positions) = (self.viewport, self.positions());
+        self.viewport = match step {
+            Move::Pan(share) => view.panned(view.span() * share, &positions),
+            Move::Zoom(factor, around) => view.zoomed(factor, around, &positions),
+            Move::Oldest => view.panned(positions.start as f64 - 0.5 - view.from, &positions),
+            Move::Newest => view.panned(positions.end as f64 - view.to + view.span() * 0.04, &positions),
+            Move::Reset => Viewport::newest(&positions),
+            Move::Fit => Viewport::all(&positions),
+        };
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            pyramid: &self.pyramid,
+            forecast: &self.forecast,
+            viewport: self.viewport,
+            look: self.look,
+            size: self.size,
+        }
+    }
+
+    fn scene(&self) -> Option<Scene> {
+        let (times, timeframe) = (self.times.as_ref()?, self.timeframe()?);
+        let subject = self.subject();
+        Some(scene::frame(&subject, &Layout::of(&subject), |at, before| times.tick(timeframe, at, before)))
+    }
+
+    fn timeframe(&self) -> Option<Timeframe> {
+        self.series.as_ref().map(|series| series.timeframe)
+    }
+
+    fn pointed_position(&self) -> Option<i64> {
+        let (x, y) = self.pointed?;
+        let layout = Layout::of(&self.subject());
+        let position = layout.position(x).round() as i64;
+        (layout.contains(x, y) && self.positions().contains(&position)).then_some(position)
+    }
+
+    fn pointed_bar(&self) -> Option<usize> {
+        usize::try_from(self.pointed_position()? - self.positions().start).ok()
+    }
+
+    fn stepped(&self, bars: f64) -> Option<(f64, f64)> {
+        let layout = Layout::of(&self.subject());
+        let newest = (self.viewport.to.floor() as i64).min(self.positions().end - 1);
+        let next = match self.pointed_position() {
+            Some(position) => position as f64 + bars,
+            None => newest as f64,
+        };
+        let next = next.clamp(self.viewport.from.ceil(), newest as f64);
+        let bar = self.pyramid.bar_at(next as i64)?;
+        Some((layout.x(next), layout.y(bar.close)))
+    }
+
+    fn crosshair(&self) -> Option<Scene> {
+        let (position, (_, y)) = (self.pointed_position()?, self.pointed?);
+        let at = self.pyramid.time_at(position as f64)?;
+        let layout = Layout::of(&self.subject());
+        Some(scene::crosshair(&layout, position as f64, y, self.times.as_ref()?.full(at)))
+    }
+
+    fn show(&mut self, bars: &Scene, pointer: &Scene) {
+        self.bars.paint(&self.canvas, bars, &self.palette);
+        self.pointer.paint(&self.canvas, pointer, &self.palette);
+        self.canvas.flush();
+    }
+
+    fn seen(&self) -> Seen {
+        let (positions, view) = (self.positions(), self.viewport);
+        let range = || {
+            let first = self.pyramid.time_at(view.from.ceil())?;
+            let last = self.pyramid.time_at(view.to.floor().min(positions.end as f64 - 1.0))?;
+            TimeRange::new(first, last)
+        };
+        Seen { range: range(), is_usual: view == Viewport::newest(&positions), span: view.span() }
+    }
+
+    /// Draws what is in view now.
+    fn paint(this: &Rc<RefCell<Self>>) {
+        let mut inner = this.borrow_mut();
+        inner.is_frame_due = false;
+        let (bars, pointer) = (inner.scene().unwrap_or_default(), inner.crosshair().unwrap_or_default());
+        inner.show(&bars, &pointer);
+        let seen = inner.seen();
+        drop(inner);
+        (this.borrow().tell)(seen);
+    }
+
+    /// Draws by the next frame of the browser, once however often it is asked.
+    fn request(this: &Rc<RefCell<Self>>) {
+        if std::mem::replace(&mut this.borrow_mut().is_frame_due, true) {
+            return;
+        }
+        let later = Rc::downgrade(this);
+        page::at_frame(move || {
+            if let Some(inner) = later.upgrade() {
+                Self::paint(&inner);
+            }
+        });
     }
 }
 
@@ -160,75 +379,23 @@ impl Drop for PriceChart {
         if let Some(observer) = &self.observer {
             observer.disconnect();
         }
-        self.instance.dispose();
+        self.inner.borrow().instance.dispose();
     }
 }
 
-fn formatter(write: impl Fn(&JsValue) -> String + 'static) -> Closure<dyn FnMut(JsValue) -> String> {
-    Closure::new(move |value| write(&value))
+fn size_of(host: &web_sys::Element) -> (f64, f64) {
+    (f64::from(host.client_width()), f64::from(host.client_height()))
 }
 
-fn resizer(instance: &Instance) -> Closure<dyn FnMut(JsValue)> {
-    let instance: Instance = instance.obj.clone().unchecked_into();
-    Closure::new(move |_| instance.resize())
-}
-
-/// `{start, end}` in percent, of the event itself or of its first part.
-fn zoom_share(event: &JsValue) -> Option<Share> {
-    let batch = field(event, "batch");
-    let of = if batch.is_object() { Array::from(&batch).get(0) } else { event.clone() };
-    Some(Share { start: field(&of, "start").as_f64()?, end: field(&of, "end").as_f64()? })
-}
-
-fn pointed_at(event: &JsValue) -> Option<usize> {
-    let axes = field(event, "axesInfo");
-    let place = axes.is_object().then(|| field(&Array::from(&axes).get(0), "value").as_f64()).flatten()?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a list")]
-    (place >= 0.0).then_some(place as usize)
-}
-
-/// An axis hands its values back as text.
-fn timestamp(value: &JsValue) -> Option<Timestamp> {
-    value.as_string()?.parse().ok().map(Timestamp)
-}
-
-/// The axis' values: epoch milliseconds as text, which ECharts would make of numbers one by one.
-fn categories(times: &[Timestamp]) -> JsValue {
-    let values: Vec<String> = times.iter().map(|at| format!("\"{}\"", at.millis())).collect();
-    JSON::parse(&format!("[{}]", values.join(","))).unwrap_or_default()
-}
-
-/// Rows of place, open, close, low and high.
-#[expect(clippy::cast_precision_loss, reason = "a place in a list")]
-fn candles(bars: &[Bar]) -> Float64Array {
-    let row = |(i, bar): (usize, &Bar)| [i as f64, bar.open, bar.close, bar.low, bar.high];
-    Float64Array::from(bars.iter().enumerate().flat_map(row).collect::<Vec<_>>().as_slice())
-}
-
-/// Rows of place and volume of the bars that `is_mine`: each direction is a series of one colour.
-#[expect(clippy::cast_precision_loss, reason = "a place in a list")]
-fn volumes(bars: &[Bar], is_mine: impl Fn(&Bar) -> bool) -> Float64Array {
-    let mine = bars.iter().enumerate().filter(|(_, bar)| is_mine(bar));
-    Float64Array::from(mine.flat_map(|(i, bar)| [i as f64, bar.volume]).collect::<Vec<_>>().as_slice())
-}
-
-/// From the last close on, so that the line hangs together with the candles.
-#[expect(clippy::cast_precision_loss, reason = "a place in a list")]
-fn forecast_line(picture: &Picture) -> Array {
-    let joint = picture.bars.last().filter(|_| !picture.forecast.is_empty());
-    let first = picture.bars.len() - usize::from(joint.is_some());
-    let points = joint.into_iter().chain(&picture.forecast).enumerate();
-    points.map(|(i, bar)| Array::of2(&((first + i) as f64).into(), &bar.close.into())).collect()
-}
-
-fn field(of: &JsValue, name: &str) -> JsValue {
-    Reflect::get(of, &JsValue::from_str(name)).unwrap_or_default()
-}
-
-/// Sets what lies at the end of the path, all of which but the end exists.
-fn set(root: &JsValue, path: &[&str], value: &JsValue) {
-    let Some((last, way)) = path.split_last() else { return };
-    let target = way.iter().fold(root.clone(), |at, name| field(&at, name));
-    // A path that is not there would be a slip of this file; the chart then lacks that part.
-    let _ = Reflect::set(&target, &JsValue::from_str(last), value);
+fn resizer(inner: &Rc<RefCell<Inner>>) -> Closure<dyn FnMut(JsValue)> {
+    let inner = Rc::downgrade(inner);
+    Closure::new(move |_| {
+        let Some(inner) = inner.upgrade() else { return };
+        {
+            let mut inner = inner.borrow_mut();
+            inner.instance.resize();
+            inner.size = size_of(&inner.host);
+        }
+        Inner::paint(&inner);
+    })
 }

@@ -1,0 +1,8 @@
+//! What the chart shows, as pure values: which part of the axis, by which scale, and the shapes that come of it.
+//!
+//! Nothing here knows a browser. `browser::echarts` puts a [`scene::Scene`] on the canvas.
+
+pub mod look;
+pub mod scale;
+pub mod scene;
+pub mod viewport;
