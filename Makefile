@@ -9,7 +9,7 @@ PACKED = target/site-packed
 WASM = --target wasm32-unknown-unknown
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test assets build run dev test lint bench bench-transfer bench-queue clean
+.PHONY: help setup setup-test assets build run dev test lint bench bench-page bench-transfer bench-queue clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ lint: setup-test ## Formatting, Clippy for the server and for the browser, types
 bench: setup-test assets build ## Measure, beside a floor; writes bench/RESULTS.md
 	@LEPTOS_SITE_ROOT=$(PACKED) bench/run.sh
 
+bench-page: setup-test build ## Measure the page beside lightweight-charts and Lighthouse's rules; writes bench/PAGE.md
+	@LEPTOS_SITE_ROOT=$(PACKED) bench/page.sh
+
 bench-transfer: build ## Weigh what the chart page loads; writes bench/TRANSFER.md
 	@node bench/transfer.mjs $(PACKED)
 
@@ -55,4 +58,4 @@ bench-queue: build ## Measure the queue beside others and a floor; writes bench/
 
 clean: ## Remove what was built and the npm packages; the data directory stays
 	cargo clean
-	rm -rf node_modules bench/queue/node_modules end2end/node_modules end2end/test-results end2end/playwright-report public/vendor
+	rm -rf node_modules bench/page/node_modules bench/queue/node_modules end2end/node_modules end2end/test-results end2end/playwright-report public/vendor

@@ -6,7 +6,7 @@ cargo build --release -p tidemark-simulator
 export TIDEMARK_PROFILE=release
 private() { env -u DATABASE_URL -u TIDEMARK_DATA_DIR target/release/tidemark postgres -- "$@"; }
 
-private npx --prefix end2end playwright test --config end2end/bench.config.ts
+private npx --prefix end2end playwright test --config end2end/bench.config.ts measure.spec.ts
 {
   printf '\n## Files\n\n' && bench/import.sh
   printf '\n## Gaps\n\n' && RUST_LOG=warn private bench/gaps.sh
