@@ -173,6 +173,30 @@ async fn no_run_is_claimed_twice_however_many_claim(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn runs_of_a_series_that_comes_while_a_claim_waits_are_handed_to_who_took_them(pool: PgPool) {
+    ensure(&pool, &series("AAPL"), &[slice(0, 1, 0)]).await;
+    sqlx::query("update provider_budgets set allowed = 100").execute(&pool).await.unwrap();
+    let mut other = pool.begin().await.unwrap();
+    sqlx::query("select from provider_budgets for update").execute(&mut *other).await.unwrap();
+    let waiting =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let both = async {
+        tokio::join!(claim(&pool, "w", 10), async {
+            while count(&pool, waiting).await == 0 {}
+            ensure(&pool, &series("MSFT"), &[slice(0, 1, 0)]).await;
+            // As where the asking began before the claim.
+            sqlx::query("update job_runs_live set run_after = now() - interval '1 hour'").execute(&pool).await.unwrap();
+            other.rollback().await.unwrap();
+        })
+    };
+    let (claiming, ()) = tokio::time::timeout(Duration::from_secs(30), both).await.unwrap();
+    let mut symbols: Vec<_> = claiming.iter().map(|run| run.series.symbol.as_str()).collect();
+    symbols.sort_unstable();
+    assert_eq!(symbols, ["AAPL", "MSFT"]);
+    assert_eq!(count(&pool, "select count(*) from job_runs_live where status = 'running'").await, 2);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn a_stale_worker_changes_nothing(pool: PgPool) {
     ensure(&pool, &series("AAPL"), &[slice(0, 2, 0)]).await;
     let stale = claim_one(&pool, "stale").await;

@@ -179,9 +179,9 @@ pub async fn book_outside(
 /// Where the database fails.
 pub async fn claim(pool: &PgPool, worker: &str, lease: Duration, limit: i32) -> Result<Vec<ClaimedRun>, Error> {
     let rows = sqlx::query!(
-        r#"select r.id as "id!", s.symbol, s.timeframe, s.hours, r.layer::text as "layer!", r.slice as "slice!",
-                  r.attempt as "attempt!", r.provider as "provider!"
-           from claim_queued_job($1, $2, $3) r join series s on s.id = r.series_id"#,
+        r#"select id as "id!", symbol as "symbol!", timeframe as "timeframe!", hours as "hours!",
+                  layer::text as "layer!", slice as "slice!", attempt as "attempt!", provider as "provider!"
+           from claim_queued_job($1, $2, $3)"#,
         worker,
         to_interval(lease),
         limit
