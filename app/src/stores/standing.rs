@@ -114,8 +114,7 @@ impl StandingStore {
 
     /// Reads until what was read is what the series is at.
     async fn read(self) {
-        loop {
-            let Some(Some(asked)) = self.occasion.try_get_untracked() else { break };
+        while let Some(Some(asked)) = self.occasion.try_get_untracked() {
             let (symbol, timeframe) = (asked.visit.series.symbol.to_string(), asked.visit.series.timeframe.to_string());
             let answer = api::standing(symbol, timeframe, asked.from.map(Timestamp::millis), None).await;
             let Some(now) = self.occasion.try_get_untracked() else { return };
