@@ -1,7 +1,8 @@
 import { ChartPage } from '../support/chart.ts';
 import { expect, test } from '../support/world.ts';
 
-test.use({ settings: { TIDEMARK_LIVE_SECONDS: '1' } });
+// Half of a small allowance would be too little to see a minute move.
+test.use({ settings: { TIDEMARK_LIVE_SECONDS: '1', POLYGON_REQUESTS_PER_MINUTE: '0' } });
 
 test('the last bar moves while its market is open, and counts as a bar once it is closed', async ({ page, world }) => {
   const chart = new ChartPage(page);
