@@ -79,9 +79,9 @@ pub fn router(state: AppState, allowed_origins: &[String]) -> Router {
             generate_route_list(App),
             move || {
                 provide_context(as_backend(&service));
-                use_context::<Parts>()
-                    .and_then(|parts| parts.extensions.get().cloned())
-                    .map(provide_context::<FirstPaint>);
+                if let Some(drawn) = use_context::<Parts>().and_then(|parts| parts.extensions.get().cloned()) {
+                    provide_context::<FirstPaint>(drawn);
+                }
             },
             move || document(options.clone()),
         )
