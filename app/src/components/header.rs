@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use tidemark_market::Symbol;
 
+use super::icon_button::IconButton;
 use super::sidebar::SIDEBAR;
 use super::symbol_search::SymbolSearch;
 use crate::stores::search::Search;
@@ -34,30 +35,21 @@ pub fn Header(
             </h1>
             <SymbolSearch search open />
             <div class="header-tools">
-                <button
-                    type="button"
-                    class="icon-button shortcuts-button"
-                    data-testid="shortcuts-open"
-                    aria-label="Keyboard"
+                <IconButton
+                    id="shortcuts-open"
+                    label="Keyboard"
                     title="Keyboard (?)"
-                    on:click=move |_| on_shortcuts.run(())
-                >
-                    <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
-                        <path d="M2 5h16v10H2zM5 8h1M9 8h1M13 8h2M5 12h10" />
-                    </svg>
-                </button>
-                <button
-                    type="button"
-                    class="icon-button"
-                    data-testid="settings-open"
-                    aria-label="Settings"
+                    path="M2 5h16v10H2zM5 8h1M9 8h1M13 8h2M5 12h10"
+                    on_press=on_shortcuts
+                    class="icon-button shortcuts-button"
+                />
+                <IconButton
+                    id="settings-open"
+                    label="Settings"
                     title="Settings (,)"
-                    on:click=move |_| on_settings.run(())
-                >
-                    <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
-                        <path d="M3 6h8M15 6h2M3 14h2M9 14h8M13 4v4M7 12v4" />
-                    </svg>
-                </button>
+                    path="M3 6h8M15 6h2M3 14h2M9 14h8M13 4v4M7 12v4"
+                    on_press=on_settings
+                />
             </div>
         </header>
     }

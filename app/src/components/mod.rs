@@ -10,6 +10,7 @@ pub mod chart;
 pub mod dialogue;
 pub mod first_paint;
 pub mod header;
+pub mod icon_button;
 pub mod legend;
 pub mod pager;
 pub mod quality;

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::chart::Command;
+use super::icon_button::IconButton;
 use crate::browser::echarts::Move;
 use crate::chart::look::{Kind, Look, Part, Reach, ScaleKind};
 use crate::stores::settings::{Choice, Clock};
@@ -41,30 +42,20 @@ pub fn LookTools(
             {select("chart-type", "Chart type", kinds.to_vec(), Signal::derive(move || look.get().kind.as_str()), set_kind)}
             {select("chart-scale", "Price scale", scales.to_vec(), Signal::derive(move || look.get().scale.as_str()), set_scale)}
             {select("chart-clock", "Times by", clocks, Signal::derive(move || clock.get().as_str()), set_clock)}
-            <button
-                type="button"
-                class="icon-button"
-                data-testid="chart-png"
-                aria-label="Save as picture"
+            <IconButton
+                id="chart-png"
+                label="Save as picture"
                 title="Save as picture (PNG)"
-                on:click=move |_| on_picture.run(())
-            >
-                <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
-                    <path d="M3 6h3l1.5-2h5L14 6h3v10H3zM10 8.2a2.8 2.8 0 1 0 .01 0" />
-                </svg>
-            </button>
-            <button
-                type="button"
-                class="icon-button"
-                data-testid="chart-csv"
-                aria-label="Save bars in view as CSV"
+                path="M3 6h3l1.5-2h5L14 6h3v10H3zM10 8.2a2.8 2.8 0 1 0 .01 0"
+                on_press=on_picture
+            />
+            <IconButton
+                id="chart-csv"
+                label="Save bars in view as CSV"
                 title="Save bars in view (CSV)"
-                on:click=move |_| on_bars.run(())
-            >
-                <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
-                    <path d="M10 3v9M6.5 8.5 10 12l3.5-3.5M4 16h12" />
-                </svg>
-            </button>
+                path="M10 3v9M6.5 8.5 10 12l3.5-3.5M4 16h12"
+                on_press=on_bars
+            />
         </div>
     }
     .into_any()
@@ -165,18 +156,13 @@ fn mover(
     step: Move,
 ) -> AnyView {
     view! {
-        <button
-            type="button"
-            class="icon-button"
-            data-testid=id
-            aria-label=label
+        <IconButton
+            id
+            label
             title=label
-            on:click=move |_| command.set(Some(Command::Go(step)))
-        >
-            <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
-                <path d=path />
-            </svg>
-        </button>
+            path
+            on_press=Callback::new(move |()| command.set(Some(Command::Go(step))))
+        />
     }
     .into_any()
 }

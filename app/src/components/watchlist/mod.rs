@@ -12,6 +12,7 @@ use tidemark_market::{Symbol, Timeframe};
 use self::entry::Entry;
 use self::filling::FillingView;
 use self::reorder::Reorder;
+use super::icon_button::IconButton;
 use crate::stores::filling::Filling;
 use crate::stores::quotes::Quotes;
 use crate::stores::settings::Choice;
@@ -62,18 +63,13 @@ pub fn WatchlistView(
                         <path d="M10 3v10M6 9l4 4 4-4M4 17h12" />
                     </svg>
                 </button>
-                <button
-                    type="button"
-                    class="icon-button"
-                    data-testid="watch-manage"
-                    aria-label="Manage watchlists"
+                <IconButton
+                    id="watch-manage"
+                    label="Manage watchlists"
                     title="Manage watchlists"
-                    on:click=move |_| on_manage.run(())
-                >
-                    <svg class="icon" viewBox="0 0 20 20" aria-hidden="true">
-                        <path d="M4 10h.1M10 10h.1M16 10h.1" />
-                    </svg>
-                </button>
+                    path="M4 10h.1M10 10h.1M16 10h.1"
+                    on_press=on_manage
+                />
             </div>
             <FillingView filling />
             <Columns watchlists />
