@@ -5,6 +5,8 @@ import { expect, test } from '../support/world.ts';
 test.use({ settings: { TIDEMARK_LIVE_SECONDS: '1', POLYGON_REQUESTS_PER_MINUTE: '0' } });
 
 test('the last bar moves while its market is open, and counts as a bar once it is closed', async ({ page, world }) => {
+  // A whole minute of the market passes, however slow the machine was before it.
+  test.setTimeout(240_000);
   const chart = new ChartPage(page);
   await chart.open('X:BTCUSD', 'm1');
   await chart.expectComplete('X:BTCUSD', 'm1');
