@@ -1,5 +1,7 @@
-//! How a chart is to look, as its address says: `type=line&scale=log&tz=utc&range=1M`. What is usual is left out.
+//! How a chart is to look, as its address says: `type=line&scale=log&tz=utc&range=1M&ind=sma-20`. What is usual is left
+//! out.
 
+use tidemark_market::indicators::{Spec, format_list, parse_list};
 use tidemark_market::time::DAY;
 use tidemark_market::{TimeRange, Timestamp};
 
@@ -58,7 +60,7 @@ pub enum Part {
 }
 
 /// All of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Look {
     /// `type=`
     pub kind: Kind,
@@ -68,6 +70,8 @@ pub struct Look {
     pub clock: Option<Clock>,
     /// `range=`, or `from=` and `to=`.
     pub part: Part,
+    /// `ind=`, in the order in which they were added.
+    pub indicators: Vec<Spec>,
 }
 
 impl Kind {
@@ -182,6 +186,7 @@ impl Look {
             scale: one("scale", asked("scale"), &ScaleKind::ALL, |it| it.as_str())?,
             clock: asked("tz").map(|text| among("tz", &text, Clock::ALL, |it| it.as_str())).transpose()?,
             part,
+            indicators: asked("ind").map_or_else(|| Ok(Vec::new()), |text| indicators(&text))?,
         })
     }
 
@@ -219,6 +224,9 @@ impl Look {
         if let Some(clock) = self.clock {
             add("tz", clock.as_str());
         }
+        if !self.indicators.is_empty() {
+            add("ind", &format_list(&self.indicators));
+        }
         query
     }
 }
@@ -237,6 +245,10 @@ fn among<T: Copy>(name: &str, text: &str, all: &[T], as_str: impl Fn(T) -> &'sta
         let names: Vec<_> = all.iter().map(|it| as_str(*it)).collect();
         Problem::unreadable(format!("{name}={text} is not known. Use one of {}.", names.join(", ")))
     })
+}
+
+fn indicators(text: &str) -> Result<Vec<Spec>, Problem> {
+    parse_list(text).map_err(|error| Problem::unreadable(format!("ind={text} can't be shown. {error}")))
 }
 
 fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
@@ -259,6 +271,7 @@ mod tests {
             "",
             "&range=1M",
             "&range=YTD&type=hollow&scale=log&tz=utc",
+            "&type=line&ind=sma-20,bb-20-2.5,macd-12-26-9",
             "&from=2024-03-01T00:00:00Z&to=2024-03-08T14:30:00Z&type=area&scale=percent",
         ] {
             assert_eq!(parse(query).unwrap().query(), query);
@@ -267,7 +280,16 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused() {
-        for query in ["type=pie", "scale=cubic", "range=2D", "tz=mars", "from=2024-03-08T14:30:00Z", "from=1&to=1"] {
+        for query in [
+            "type=pie",
+            "scale=cubic",
+            "range=2D",
+            "tz=mars",
+            "from=2024-03-08T14:30:00Z",
+            "from=1&to=1",
+            "ind=kama-3",
+            "ind=sma-0",
+        ] {
             assert_eq!(parse(query).unwrap_err().code, "bad_request", "{query}");
         }
     }

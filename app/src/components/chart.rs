@@ -310,8 +310,10 @@ impl Canvas {
 
     /// Takes over how it is to look, where that is new.
     fn look(&mut self, look: Look, clock: Clock) {
-        if self.looked.replace((look, clock)) != Some((look, clock)) {
-            self.chart.set_look(look, clock);
+        let next = Some((look, clock));
+        if self.looked != next {
+            self.looked.clone_from(&next);
+            next.into_iter().for_each(|(look, clock)| self.chart.set_look(look, clock));
         }
     }
 

@@ -288,7 +288,7 @@ impl Inner {
             pyramid: &self.pyramid,
             forecast: &self.forecast,
             viewport: self.viewport,
-            look: self.look,
+            look: &self.look,
             size: self.size,
         }
     }

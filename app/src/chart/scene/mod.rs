@@ -113,7 +113,7 @@ pub struct Subject<'a> {
     /// Which part is in view.
     pub viewport: Viewport,
     /// How it is to look.
-    pub look: Look,
+    pub look: &'a Look,
     /// The canvas' width and height, in CSS pixels.
     pub size: (f64, f64),
 }
@@ -191,7 +191,7 @@ mod tests {
         (0..count).map(bar).collect()
     }
 
-    fn scene(pyramid: &Pyramid, viewport: Viewport, look: Look) -> Scene {
+    fn scene(pyramid: &Pyramid, viewport: Viewport, look: &Look) -> Scene {
         let subject = Subject { pyramid, forecast: &[], viewport, look, size: (1000.0, 500.0) };
         frame(&subject, &Layout::of(&subject), |at, _| at.to_string())
     }
@@ -202,7 +202,7 @@ mod tests {
             let pyramid = Pyramid::new(&bars(count));
             for kind in Kind::ALL {
                 let look = Look { kind, ..Look::default() };
-                let scene = scene(&pyramid, Viewport::all(&pyramid.positions()), look);
+                let scene = scene(&pyramid, Viewport::all(&pyramid.positions()), &look);
                 let numbers: usize = scene.marks.iter().map(|mark| mark.at.len()).sum();
                 assert!(numbers < 40_000, "{numbers} for {kind:?}");
                 assert!(scene.labels.len() < 40);
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn nothing_is_drawn_of_what_is_out_of_view() {
         let pyramid = Pyramid::new(&bars(10_000));
-        let scene = scene(&pyramid, Viewport::between(5_000.0, 5_010.0, &pyramid.positions()), Look::default());
+        let scene = scene(&pyramid, Viewport::between(5_000.0, 5_010.0, &pyramid.positions()), &Look::default());
         let candles: usize = scene
             .marks
             .iter()
@@ -227,7 +227,7 @@ mod tests {
     fn percent_is_of_the_first_bar_in_view() {
         let pyramid = Pyramid::new(&bars(100));
         let look = Look { scale: ScaleKind::Percent, ..Look::default() };
-        let texts = scene(&pyramid, Viewport::all(&pyramid.positions()), look).labels;
+        let texts = scene(&pyramid, Viewport::all(&pyramid.positions()), &look).labels;
         assert!(texts.iter().any(|label| label.text == "+0.00 %"), "{texts:?}");
     }
 }
