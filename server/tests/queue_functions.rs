@@ -248,6 +248,131 @@ async fn what_is_refused_is_kept_with_its_reason(pool: PgPool) {
     assert_eq!(count(&pool, kept).await, 1);
 }
 
+/// What each of several runs brought, ended in one statement by `worker`; whether each has ended, and with how many bars.
+async fn end_all(pool: &PgPool, worker: &str, answered: &[(ClaimedRun, Answer)]) -> Vec<Option<u32>> {
+    let borrowed: Vec<_> = answered.iter().map(|(run, answer)| (run, answer)).collect();
+    let written = queue::finish(pool, worker, &borrowed, Duration::ZERO).await.unwrap();
+    answered.iter().map(|(run, _)| written.get(&run.id).copied()).collect()
+}
+
+async fn covered(pool: &PgPool, symbol: &str, span: TimeRange) -> bool {
+    let covers =
+        "select coalesce(bool_or(covered @> tstzrange(to_timestamp($2 / 1000), to_timestamp($3 / 1000))), false)
+                  from coverage_status join series s on s.id = series_id where symbol = $1";
+    let asked = sqlx::query_scalar(covers).bind(symbol).bind(span.start.0).bind(span.end.0);
+    asked.fetch_one(pool).await.unwrap()
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn in_a_batch_of_all_kinds_each_run_ends_by_its_own_answer(pool: PgPool) {
+    let hour = |hour| slice(hour, hour + 1, 0);
+    ensure(&pool, &series("AAPL"), &[hour(0), hour(1), hour(2), hour(3)]).await;
+    ensure(&pool, &series("MSFT"), &[hour(0), hour(1)]).await;
+    ensure(&pool, &series("NVDA"), &[hour(0)]).await;
+    sqlx::query("update provider_budgets set allowed = 100").execute(&pool).await.unwrap();
+    let mut runs = claim(&pool, "a", 10).await;
+    runs.sort_by_key(|run| (run.series.symbol.clone(), run.slice.start));
+    let_lease_expire(&pool, &runs[1]).await;
+    queue::reap(&pool).await.unwrap();
+    assert_eq!(claim_one(&pool, "b").await.id, runs[1].id);
+
+    let without = |run: &ClaimedRun| brought(answer(&[]), whole(run));
+    let with = |run: &ClaimedRun, bars| brought(answer(bars), whole(run));
+    let doubting = |run: &ClaimedRun| {
+        let mut booking = whole(run);
+        booking.doubt(&vec![hours(1, 2)].into());
+        brought(answer(&[]), booking)
+    };
+    let answers = [
+        with(&runs[0], &[(0, 1.0), (1, 1.0)]),
+        with(&runs[1], &[(60, 1.0)]),
+        without(&runs[2]),
+        with(&runs[3], &[(180, 1.0)]),
+        without(&runs[4]),
+        doubting(&runs[5]),
+        without(&runs[6]),
+    ];
+    let answered: Vec<_> = runs.into_iter().zip(answers).collect();
+    let ended = end_all(&pool, "a", &answered).await;
+    assert_eq!(ended, [Some(2), None, Some(0), Some(1), Some(0), Some(0), Some(0)]);
+
+    for (symbol, from, is_covered) in [
+        ("AAPL", 0, true),
+        ("AAPL", 1, false),
+        ("AAPL", 2, true),
+        ("AAPL", 3, true),
+        ("MSFT", 0, true),
+        ("MSFT", 1, false),
+        ("NVDA", 0, true),
+    ] {
+        assert_eq!(covered(&pool, symbol, hours(from, from + 1)).await, is_covered, "{symbol}, hour {from}");
+    }
+    assert_eq!(count(&pool, "select count(*) from ohlc_bars_v2").await, 3, "not the one of the run that was lost");
+    assert_eq!(count(&pool, "select sum(rows_written)::bigint from job_runs where status = 'success'").await, 3);
+    assert_eq!(count(&pool, "select count(*) from job_runs where status = 'success'").await, 6);
+    assert_eq!(count(&pool, "select count(*) from job_runs_live where lease_owner = 'b'").await, 1);
+    let rechecks = "select count(*) from job_runs_live r join series s on s.id = r.series_id
+                    where s.symbol = 'MSFT' and r.is_recheck";
+    assert_eq!(count(&pool, rechecks).await, 1);
+    assert_eq!(count(&pool, "select count(*) from provider_requests where ended_at is null").await, 1, "that of b");
+    assert_eq!(end_all(&pool, "a", &answered).await, [None; 7], "nothing ends twice");
+    let out_of_step = "select count(*) from coverage_status c join series s on s.id = c.series_id
+                       where c.revision > s.revision or s.revision = 0";
+    assert_eq!(count(&pool, out_of_step).await, 0);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn an_answer_without_bars_that_tells_nothing_new_moves_no_revision(pool: PgPool) {
+    ensure(&pool, &series("AAPL"), &[slice(0, 1, 0)]).await;
+    let run = claim_one(&pool, "a").await;
+    let known = "insert into coverage_status (series_id, layer, covered)
+                 select id, 'intraday', '{[2024-03-13 00:00+00, 2024-03-14 00:00+00)}' from series";
+    sqlx::query(known).execute(&pool).await.unwrap();
+    let before = revision(&pool).await;
+    assert_eq!(finish(&pool, &run, "a", &[]).await, Some(0));
+    assert_eq!(revision(&pool).await, before);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn what_was_said_of_time_is_taken_back_by_answers_without_bars(pool: PgPool) {
+    for symbol in ["AAPL", "MSFT"] {
+        ensure(&pool, &series(symbol), &[slice(0, 2, 0)]).await;
+        let run = claim_one(&pool, "a").await;
+        queue::fail(&pool, &run, "a", &failure("x", "x", Retry::Never, &[run.slice])).await.unwrap();
+    }
+    sqlx::query("update coverage_reasons set ask_again_at = now()").execute(&pool).await.unwrap();
+    for symbol in ["AAPL", "MSFT"] {
+        ensure(&pool, &series(symbol), &[slice(0, 1, 0)]).await;
+    }
+    let runs = claim(&pool, "a", 10).await;
+    let answered: Vec<_> = runs.into_iter().map(|run| (run.clone(), brought(answer(&[]), whole(&run)))).collect();
+    assert_eq!(end_all(&pool, "a", &answered).await, [Some(0), Some(0)]);
+    let said =
+        "select count(*) from coverage_reasons where span = tstzrange('2024-03-13 14:30+00', '2024-03-13 15:30+00')";
+    assert_eq!(count(&pool, said).await, 2, "of the hour that was not answered");
+    assert_eq!(count(&pool, "select count(*) from coverage_reasons").await, 2);
+}
+
+#[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
+async fn halves_of_a_parted_slice_end_in_one_batch_with_others(pool: PgPool) {
+    ensure(&pool, &series("AAPL"), &[slice(0, 2, 0)]).await;
+    ensure(&pool, &series("MSFT"), &[slice(0, 2, 0)]).await;
+    let runs = claim(&pool, "a", 10).await;
+    let (whole_one, others): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.series == series("AAPL"));
+    let sessions = [whole_one[0].slice];
+    let too_large = Failure {
+        split_at: Some(OPEN.plus(HOUR)),
+        ..failure("provider_too_large", "It is too large.", Retry::Never, &sessions)
+    };
+    assert_eq!(queue::fail(&pool, &whole_one[0], "a", &too_large).await.unwrap(), Fate::Split);
+    let halves = claim(&pool, "a", 10).await;
+    assert_eq!(halves.len(), 2);
+    let answered: Vec<_> =
+        halves.into_iter().chain(others).map(|run| (run.clone(), brought(answer(&[]), whole(&run)))).collect();
+    assert_eq!(end_all(&pool, "a", &answered).await, [Some(0); 3]);
+    assert!(covered(&pool, "AAPL", hours(0, 2)).await && covered(&pool, "MSFT", hours(0, 2)).await);
+}
+
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn a_try_that_fails_is_repeated_a_bounded_number_of_times(pool: PgPool) {
     ensure(&pool, &series("AAPL"), &[slice(0, 1, 0)]).await;

@@ -248,6 +248,14 @@ pub struct Answer {
     pub refused: Spans,
 }
 
+impl Answer {
+    /// Whether it left out time or brought what is no bar.
+    fn is_faulty(&self) -> bool {
+        let brought_others = !self.validated.quarantined.is_empty() || !self.unreadable.is_empty();
+        brought_others || !self.booking.doubted.is_empty() || !self.refused.is_empty()
+    }
+}
+
 /// Writes the bars of answered runs, books what they cover and ends the runs, in one transaction; the number of bars
 /// written for each run. A run whose lease is lost is not among them. Doubted time is asked for once more in `recheck_in`.
 /// Runs of one series and layer should stand together.
@@ -262,27 +270,26 @@ pub async fn finish(
 ) -> Result<HashMap<i64, u32>, Error> {
     let bars: Vec<_> = answered.iter().flat_map(|(_, answer)| &answer.validated.bars).copied().collect();
     let columns = Columns::from(bars.as_slice());
-    let spans = |of: fn(&Answer) -> &Spans| -> Vec<String> {
-        answered.iter().map(|(_, answer)| to_multirange(of(answer).ranges())).collect()
-    };
-    let bars_until = answered.iter().scan(0, |until, (_, answer)| {
-        *until += i32::try_from(answer.validated.bars.len()).unwrap_or(i32::MAX);
-        Some(*until)
-    });
-    let rows = sqlx::query!(
-        r#"select run as "run!", written as "written!"
+    let covered =
+        answered.iter().flat_map(|(run, answer)| answer.booking.covered.ranges().iter().map(|span| (run.id, *span)));
+    let (covered_by, covered): (Vec<_>, Vec<_>) = covered.map(|(run, span)| (run, to_pg_range(span))).unzip();
+    let faults = Faults::of(answered);
+    let ended = sqlx::query!(
+        r#"select ended as "ended!", written as "written!"
            from finish_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                            $21)"#,
+                            $21, $22, $23)"#,
         worker,
         &answered.iter().map(|(run, _)| run.id).collect::<Vec<_>>(),
         &answered.iter().map(|(run, _)| run.attempt).collect::<Vec<_>>(),
         &answered.iter().map(|(_, answer)| answer.adjusted).collect::<Vec<_>>(),
         &answered.iter().map(|(_, answer)| i32::try_from(answer.requests).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
-        &answered.iter().map(|(_, answer)| quarantined(answer)).collect::<Vec<_>>(),
-        &spans(|answer| &answer.booking.covered),
-        &spans(|answer| &answer.booking.doubted),
-        &spans(|answer| &answer.refused),
-        &bars_until.collect::<Vec<_>>(),
+        &answered.iter().map(|(_, answer)| count(&answer.validated.bars)).collect::<Vec<_>>(),
+        &covered_by,
+        &covered,
+        &faults.run,
+        &faults.quarantined,
+        &faults.doubted,
+        &faults.refused,
         &columns.ts,
         &columns.open,
         &columns.high,
@@ -295,9 +302,36 @@ pub async fn finish(
         to_interval(recheck_in),
         to_interval(Duration::from_millis(YOUNG_MILLIS))
     )
-    .fetch_all(Patient(pool))
+    .fetch_one(Patient(pool))
     .await?;
-    Ok(rows.into_iter().map(|row| (row.run, u32::try_from(row.written).unwrap_or(0))).collect())
+    let written = ended.written.into_iter().map(|written| u32::try_from(written).unwrap_or(0));
+    Ok(ended.ended.into_iter().zip(written).collect())
+}
+
+fn count<T>(of: &[T]) -> i32 {
+    i32::try_from(of.len()).unwrap_or(i32::MAX)
+}
+
+/// Answers that left out time or brought what is no bar, in columns.
+#[derive(Default)]
+struct Faults {
+    run: Vec<i64>,
+    quarantined: Vec<Value>,
+    doubted: Vec<String>,
+    refused: Vec<String>,
+}
+
+impl Faults {
+    fn of(answered: &[(&ClaimedRun, &Answer)]) -> Self {
+        let mut faults = Self::default();
+        for (run, answer) in answered.iter().filter(|(_, answer)| answer.is_faulty()) {
+            faults.run.push(run.id);
+            faults.quarantined.push(quarantined(answer));
+            faults.doubted.push(to_multirange(answer.booking.doubted.ranges()));
+            faults.refused.push(to_multirange(answer.refused.ranges()));
+        }
+        faults
+    }
 }
 
 /// JSON has no NaN, so values are kept as the text Rust prints for them.
