@@ -4,7 +4,7 @@
 //! A no-op run fetches a minute of a weekend: nothing is written but its end and the coverage that it tells.
 //!
 //! `bench_queue flat` tells what a claim costs as ended runs pile up, `bench_queue tick` what a tick costs over 10,000
-//! definitions that lack nothing, `bench_queue soak` how large the tables are before and after 60,000 runs.
+//! definitions that lack nothing, `bench_queue soak` how large the tables are before and after 300,000 runs.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement fails by panicking, and prints")]
 
@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::json;
-use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, PgPool};
 use tidemark_app::backend::SeriesKey;
 use tidemark_market::coverage::Booking;
 use tidemark_market::layer::Bounds;
@@ -57,19 +57,23 @@ async fn main() {
             println!("{}", drain_in_batches(&scratch(&url).await, runs).await);
             println!("{}", drain_one_by_one(&scratch(&url).await, runs).await);
         }
-        Some("flat") => claim_beside_ended_runs(&scratch(&url).await).await,
+        Some("flat") => claim_beside_ended_runs(&url).await,
         Some("tick") => tick_over_covered_definitions(&scratch(&url).await).await,
-        Some("soak") => soak(&scratch(&url).await).await,
+        Some("soak") => with_hasty_autovacuum(&url, soak(&scratch(&url).await)).await,
         Some(other) => panic!("{other:?} is none of flat, tick and soak"),
     }
 }
 
 /// A fresh database beside the one of `url`.
 async fn scratch(url: &str) -> PgPool {
+    scratch_named(url, "tidemark_bench").await
+}
+
+async fn scratch_named(url: &str, name: &str) -> PgPool {
     let admin = PgPool::connect(url).await.unwrap();
-    sqlx::query("drop database if exists tidemark_bench with (force)").execute(&admin).await.unwrap();
-    sqlx::query("create database tidemark_bench").execute(&admin).await.unwrap();
-    let options = (*admin.connect_options()).clone().database("tidemark_bench");
+    drop_database(&admin, name).await;
+    sqlx::raw_sql(AssertSqlSafe(format!("create database {name}"))).execute(&admin).await.unwrap();
+    let options = (*admin.connect_options()).clone().database(name);
     let pool = PgPoolOptions::new().max_connections(16).connect_with(options).await.unwrap();
     db::MIGRATIONS.run(&pool).await.unwrap();
     for number in 0..SERIES {
@@ -77,6 +81,11 @@ async fn scratch(url: &str) -> PgPool {
         db::instruments::add(&pool, &listing).await.unwrap();
     }
     pool
+}
+
+async fn drop_database(admin: &PgPool, name: &str) {
+    let drop = AssertSqlSafe(format!("drop database if exists {name} with (force)"));
+    sqlx::raw_sql(drop).execute(admin).await.unwrap();
 }
 
 fn symbol(number: i64) -> Symbol {
@@ -204,11 +213,16 @@ async fn drain_in_batches(pool: &PgPool, runs: i64) -> serde_json::Value {
         enqueue(pool, of, REHEARSED).await;
     }
     all_ended(pool).await;
+    while asked.try_recv().is_ok() {}
     sqlx::query("update queue_state set is_paused = true").execute(pool).await.unwrap();
     let enqueued = enqueue_all(pool, runs).await;
     let started = Instant::now();
     sqlx::query("update queue_state set is_paused = false").execute(pool).await.unwrap();
     queue::tell(pool, queue::QUEUED_CHANNEL).await;
+    // The database is not asked before: each time it would go through all that has ended so far.
+    while asked.len() < usize::try_from(runs).unwrap() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     all_ended(pool).await;
     let drained = per_second(runs, started);
     assert_eq!(succeeded(pool).await, runs + SERIES * (REHEARSED.end - REHEARSED.start));
@@ -250,32 +264,49 @@ async fn drain_one_by_one(pool: &PgPool, runs: i64) -> serde_json::Value {
     json!({ "system": "tidemark single", "drained_per_s": drained, "enqueue_per_s": enqueued })
 }
 
-/// What a claim of one run costs with ever more ended runs beside it.
-async fn claim_beside_ended_runs(pool: &PgPool) {
-    for of in 0..SERIES {
-        enqueue(pool, of, 0..500).await;
-    }
-    sqlx::query("vacuum analyze job_runs_live").execute(pool).await.unwrap();
-    // Every connection makes its plans first.
-    for _ in 0..1_000 {
-        queue::claim(pool, "flat", LEASE, 1).await.unwrap();
-    }
-    let mut ended = 0;
-    for wanted in [1_000, 10_000, 100_000, 1_000_000, 5_000_000] {
-        pile_up(pool, wanted - ended).await;
-        ended = wanted;
-        let mut waits = Vec::new();
-        for _ in 0..1_000 {
-            let started = Instant::now();
-            assert_eq!(queue::claim(pool, "flat", LEASE, 1).await.unwrap().len(), 1);
-            waits.push(started.elapsed());
+/// What a claim of one run costs beside so many ended runs. Each number has a database of its own, and they are measured in
+/// turns, so that what else the machine does falls on all alike.
+async fn claim_beside_ended_runs(url: &str) {
+    const ROUNDS: usize = 7;
+    let admin = PgPool::connect(url).await.unwrap();
+    let mut beside = Vec::new();
+    for ended in [1_000, 10_000, 100_000, 1_000_000, 5_000_000] {
+        let name = format!("tidemark_bench_{ended}");
+        let pool = scratch_named(url, &name).await;
+        for of in 0..SERIES {
+            enqueue(&pool, of, 0..500).await;
         }
-        waits.sort_unstable();
-        println!(
-            "{}",
-            json!({ "ended": ended, "claim_p50_us": waits[500].as_micros(), "claim_p99_us": waits[989].as_micros() })
-        );
+        pile_up(&pool, ended).await;
+        beside.push((ended, name, pool, Vec::new()));
     }
+    for _ in 0..ROUNDS {
+        for (_, _, pool, waits) in &mut beside {
+            waits.extend(claims_from_rest(pool).await);
+        }
+    }
+    for (ended, name, pool, mut waits) in beside {
+        waits.sort_unstable();
+        let micros = |percent: usize| waits[waits.len() * percent / 100].as_micros();
+        println!("{}", json!({ "ended": ended, "claim_p50_us": micros(50), "claim_p99_us": micros(99) }));
+        pool.close().await;
+        drop_database(&admin, &name).await;
+    }
+}
+
+/// What each of some claims takes, from a state that is the same each time: no dead rows, and nothing left to write.
+async fn claims_from_rest(pool: &PgPool) -> Vec<Duration> {
+    const REHEARSED: usize = 50;
+    const CLAIMED: usize = 250;
+    for settle in ["vacuum (freeze, analyze) job_runs_live", "checkpoint"] {
+        sqlx::query(settle).execute(pool).await.unwrap();
+    }
+    let mut waits = Vec::new();
+    for _ in 0..REHEARSED + CLAIMED {
+        let started = Instant::now();
+        assert_eq!(queue::claim(pool, "flat", LEASE, 1).await.unwrap().len(), 1);
+        waits.push(started.elapsed());
+    }
+    waits.split_off(REHEARSED)
 }
 
 /// One tick over definitions that lack nothing.
@@ -318,10 +349,20 @@ async fn tick_over_covered_definitions(pool: &PgPool) {
     println!("{}", json!({ "definitions": 2 * DEFINITIONS, "tick_ms": took.as_millis() }));
 }
 
-/// Three times the runs, with the sizes of the queue's tables before, in between and after. Between two rounds autovacuum gets
-/// the time that it has within a day.
+/// Has autovacuum look every second meanwhile: what a day brings comes within minutes.
+async fn with_hasty_autovacuum(url: &str, what: impl Future<Output = ()>) {
+    let admin = PgPool::connect(url).await.unwrap();
+    sqlx::query("alter system set autovacuum_naptime = '1s'").execute(&admin).await.unwrap();
+    sqlx::query("select pg_reload_conf()").execute(&admin).await.unwrap();
+    what.await;
+    sqlx::query("alter system reset autovacuum_naptime").execute(&admin).await.unwrap();
+    sqlx::query("select pg_reload_conf()").execute(&admin).await.unwrap();
+}
+
+/// Round after round of as many runs, with the sizes of the queue's tables before, in between and after. Autovacuum, and
+/// nothing else, clears up between two rounds.
 async fn soak(pool: &PgPool) {
-    const ROUNDS: i64 = 3;
+    const ROUNDS: i64 = 15;
     for round in 0..=ROUNDS {
         if round > 0 {
             for of in 0..SERIES {
@@ -331,8 +372,8 @@ async fn soak(pool: &PgPool) {
             drain(pool, 250).await;
             vacuumed(pool).await;
         }
-        let sizes: (i64, i64, i64) = sqlx::query_as(
-            "select pg_total_relation_size('job_runs_live'),
+        let sizes: (i64, i64, i64, i64) = sqlx::query_as(
+            "select pg_relation_size('job_runs_live'), pg_indexes_size('job_runs_live'),
                     (select sum(pg_total_relation_size(inhrelid))::bigint from pg_inherits
                      where inhparent = 'job_runs_ended'::regclass),
                     pg_total_relation_size('coverage_status') + pg_total_relation_size('series')",
@@ -340,21 +381,22 @@ async fn soak(pool: &PgPool) {
         .fetch_one(pool)
         .await
         .unwrap();
-        let (live, ended, series) = sizes;
+        let (live, indexes, ended, series) = sizes;
         println!(
             "{}",
-            json!({ "ended_runs": round * SERIES * 1_000, "live_bytes": live, "ended_bytes": ended, "series_bytes": series })
+            json!({ "ended_runs": round * SERIES * 1_000, "live_bytes": live, "live_index_bytes": indexes,
+                    "ended_bytes": ended, "series_bytes": series })
         );
     }
 }
 
-/// Waits until autovacuum has seen to the living runs, 90 s at most.
+/// Waits until autovacuum has seen to the living runs once all of them had ended, 90 s at most.
 async fn vacuumed(pool: &PgPool) {
     let count = "select autovacuum_count from pg_stat_user_tables where relname = 'job_runs_live'";
     let count = async || sqlx::query_scalar::<_, i64>(count).fetch_one(pool).await.unwrap();
     let (before, started) = (count().await, Instant::now());
     while count().await == before && started.elapsed() < Duration::from_secs(90) {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
