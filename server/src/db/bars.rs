@@ -3,17 +3,14 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use tidemark_app::backend::SeriesKey;
-use tidemark_market::coverage::{Hole, Reason};
+use tidemark_market::coverage::Hole;
 use tidemark_market::wire::LayerBars;
 use tidemark_market::{Adjust, Bar, Hours, Layer, Spans, Split, Symbol, TimeRange, Timeframe, Timestamp};
 
 use super::columns::Values;
 use super::series::read_hours;
-use super::{from_pg_range, splits, to_multirange, to_pg_range, to_utc};
+use super::{from_pg_range, holes, splits, to_multirange, to_pg_range, to_utc};
 use crate::error::Error;
-
-/// The most holes that are told of one by one, the newest first.
-const HOLES_TOLD: i64 = 2_000;
 
 /// What is read of a series.
 #[derive(Clone, Debug)]
@@ -78,7 +75,8 @@ pub async fn read(pool: &PgPool, series: &SeriesKey, reading: &Reading) -> Resul
         for (layer, spans) in &reading.asked {
             stored.gaps.extend(read_gaps(&mut snapshot, row.id, *layer, spans).await?);
         }
-        stored.holes = read_holes(&mut snapshot, row.id, reading.window).await?;
+        let found = holes::read(&mut snapshot, row.id, reading.window).await?;
+        stored.holes = found.into_iter().rev().map(|found| found.hole).collect();
     }
     snapshot.commit().await?;
     Ok(Stored { revision, since, hours: read_hours(&row.hours)?, gaps: sorted(stored.gaps), ..stored })
@@ -146,37 +144,6 @@ async fn read_gaps(
     .fetch_all(snapshot)
     .await?;
     gaps.iter().map(from_pg_range).collect()
-}
-
-/// Why time is without bars, where no other layer of the series has them.
-async fn read_holes(snapshot: &mut PgConnection, series_id: i32, window: TimeRange) -> Result<Vec<Hole>, Error> {
-    let rows = sqlx::query_as!(
-        HoleRow,
-        r#"select part as "span!", r.reason, r.checks, r.checked_at
-           from coverage_reasons r
-           cross join unnest(tstzmultirange(r.span * $2) - coalesce((
-               select range_agg(span)
-               from coverage_status c cross join unnest(c.covered) as span
-               where c.series_id = $1 and c.layer <> r.layer and c.layer <> 'forecast'
-           ), '{}')) as part
-           where r.series_id = $1 and r.span && $2
-           order by lower(part) desc limit $3"#,
-        series_id,
-        to_pg_range(window),
-        HOLES_TOLD
-    )
-    .fetch_all(snapshot)
-    .await?;
-    let read = |row: &HoleRow| {
-        let reason = Reason::parse(&row.reason);
-        Ok(Hole {
-            range: from_pg_range(&row.span)?,
-            reason: reason.ok_or_else(|| Error::Corrupt { what: "reason", value: row.reason.clone() })?,
-            checks: row.checks.unsigned_abs(),
-            checked_at: row.checked_at.into(),
-        })
-    };
-    rows.iter().rev().map(read).collect()
 }
 
 /// Rests on the primary key (series, layer, ts): one range scan a layer and year.
@@ -264,13 +231,6 @@ impl Stored {
         let bars = rows.iter().map(|row| row.bar(splits, adjust)).collect();
         self.layers.push(LayerBars { layer, bars, bands });
     }
-}
-
-struct HoleRow {
-    span: sqlx::postgres::types::PgRange<DateTime<Utc>>,
-    reason: String,
-    checks: i32,
-    checked_at: DateTime<Utc>,
 }
 
 struct BarRow {

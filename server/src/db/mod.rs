@@ -10,6 +10,7 @@ mod columns;
 pub mod control;
 pub mod files;
 pub mod forming;
+pub mod holes;
 pub mod instruments;
 pub mod patient;
 pub mod progress;

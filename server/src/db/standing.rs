@@ -2,16 +2,12 @@
 
 use sqlx::{PgConnection, PgPool};
 use tidemark_app::backend::SeriesKey;
-use tidemark_market::coverage::Reason;
 use tidemark_market::standing::{Detail, Known, Standing, Stretch};
 use tidemark_market::{Hours, TimeRange};
 
 use super::series::read_hours;
-use super::{from_pg_range, to_pg_range};
+use super::{from_pg_range, holes, to_pg_range};
 use crate::error::Error;
-
-/// The most stretches of one kind that are told of one by one, the newest first.
-const TOLD: i64 = 2_000;
 
 /// What is known of a series' time, and at which revision.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +47,7 @@ pub async fn read(pool: &PgPool, series: &SeriesKey, window: TimeRange) -> Resul
     .await?;
     let known = Known {
         covered: covered.iter().map(from_pg_range).collect::<Result<_, _>>()?,
-        holes: read_holes(&mut snapshot, row.id, window).await?,
+        holes: holes::read(&mut snapshot, row.id, window).await?.into_iter().map(stretch).collect(),
         live: read_live(&mut snapshot, row.id, window).await?,
         ..Known::default()
     };
@@ -64,38 +60,15 @@ pub async fn read(pool: &PgPool, series: &SeriesKey, window: TimeRange) -> Resul
     })
 }
 
-/// Why time is without bars, where no other layer of the series has them.
-async fn read_holes(snapshot: &mut PgConnection, series_id: i32, window: TimeRange) -> Result<Vec<Stretch>, Error> {
-    let rows = sqlx::query!(
-        r#"select part as "span!", r.reason, r.provider, r.message, r.checked_at, r.ask_again_at
-           from coverage_reasons r
-           cross join unnest(tstzmultirange(r.span * $2) - coalesce((
-               select range_agg(span)
-               from coverage_status c cross join unnest(c.covered) as span
-               where c.series_id = $1 and c.layer <> r.layer and c.layer <> 'forecast'
-           ), '{}')) as part
-           where r.series_id = $1 and r.span && $2
-           order by lower(part) desc limit $3"#,
-        series_id,
-        to_pg_range(window),
-        TOLD
-    )
-    .fetch_all(snapshot)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let reason = Reason::parse(&row.reason);
-            let reason = reason.ok_or(Error::Corrupt { what: "reason", value: row.reason })?;
-            let detail = Detail {
-                percent: None,
-                provider: Some(row.provider),
-                message: row.message,
-                checked_at: Some(row.checked_at.into()),
-                ask_again_at: row.ask_again_at.map(Into::into),
-            };
-            Ok(Stretch { range: from_pg_range(&row.span)?, standing: reason.into(), detail })
-        })
-        .collect()
+fn stretch(found: holes::Found) -> Stretch {
+    let detail = Detail {
+        percent: None,
+        provider: Some(found.provider),
+        message: found.message,
+        checked_at: Some(found.hole.checked_at),
+        ask_again_at: found.ask_again_at,
+    };
+    Stretch { range: found.hole.range, standing: found.hole.reason.into(), detail }
 }
 
 /// Each run that is under way, and what waits of each provider, as one where it hangs together. Rests on
