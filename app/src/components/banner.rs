@@ -4,6 +4,9 @@ use leptos::prelude::*;
 
 use crate::stores::situation::Banner;
 
+/// What fits on a phone, in bytes; what is longer scrolls, by keys too.
+const SHORT: usize = 90;
+
 /// Says the banner's sentences, to screen readers too, though not every percent. Its place on the page is kept whatever it
 /// says.
 #[component]
@@ -19,6 +22,7 @@ pub fn BannerView(
     /// Cancel was pressed.
     on_cancel: Callback<()>,
 ) -> impl IntoView {
+    let is_long = move || banner.with(|it| it.text.len() + it.notes.iter().map(String::len).sum::<usize>() > SHORT);
     let width = move || format!("width: {}%", banner.with(|it| it.percent.unwrap_or(0)));
     let announced = Memo::new(move |_| banner.with(Banner::announcement));
     let button = move |name: &'static str, id: &'static str, is_there: fn(&Banner) -> bool, act: Callback<()>| {
@@ -38,7 +42,7 @@ pub fn BannerView(
             data-revision=move || revision.get().map(|revision| revision.to_string())
         >
             <span class="banner-dot" aria-hidden="true"></span>
-            <p class="banner-text">
+            <p class="banner-text" tabindex=move || is_long().then_some("0")>
                 <span>{move || banner.with(|it| it.text.clone())}</span>
                 " "
                 <span class="banner-notes">{move || banner.with(|it| it.notes.join(" "))}</span>

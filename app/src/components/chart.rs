@@ -133,7 +133,7 @@ pub fn Chart(
             </Show>
             <Show when=move || is_broken.get()>
                 <p class="chart-error" role="alert">
-                    "The chart library did not load. Run `npm run build:echarts`, then reload the page."
+                    "The chart library did not load, or is an older one. Run `npm run build:echarts`, then reload the page."
                 </p>
             </Show>
         </div>

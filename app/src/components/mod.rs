@@ -22,4 +22,5 @@ pub mod strip;
 pub mod symbol_search;
 pub mod timeframes;
 pub mod toolbar;
+pub mod vacancy;
 pub mod watchlist;

@@ -7,7 +7,7 @@ use crate::browser::time_text::TimeText;
 use crate::stores::chart_store::Drawing;
 use crate::text::{counted, price};
 
-/// Bars shown, revision, the newest bar's time, the bar under way and the source; and a badge where bars are made up.
+/// Bars shown, revision, the newest bar's time, the source and the bar under way; and a badge where bars are made up.
 #[component]
 pub fn StatusLine(
     /// What is drawn.
@@ -22,10 +22,10 @@ pub fn StatusLine(
             <span data-testid="status-bars">{of(|it| counted(it.picture.closed().len() as u64, "bar"))}</span>
             <span data-testid="status-revision">{of(|it| format!("Revision {}", it.revision))}</span>
             <span data-testid="status-newest">{of(newest)}</span>
-            <span data-testid="status-forming">{of(forming)}</span>
             <span data-testid="status-source">{of(source)}</span>
             <span data-testid="status-made-of">{of(made_of)}</span>
             <span data-testid="status-adjust">{of(shares)}</span>
+            <span data-testid="status-forming">{of(forming)}</span>
             {children()}
             <Show when=is_synthetic>
                 <strong class="badge" data-testid="synthetic">

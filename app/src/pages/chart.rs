@@ -25,6 +25,7 @@ use crate::components::strip::CoverageStrip;
 use crate::components::symbol_search::SYMBOL_INPUT;
 use crate::components::timeframes::Timeframes;
 use crate::components::toolbar::{LookTools, RangeTools};
+use crate::components::vacancy::VacancyView;
 use crate::components::watchlist::WatchlistView;
 use crate::components::watchlist::manage::ManageWatchlists;
 use crate::problem::Problem;
@@ -39,6 +40,7 @@ use crate::stores::settings::use_settings;
 use crate::stores::shortcuts::use_shortcuts;
 use crate::stores::situation::{Banner, Situation, banner};
 use crate::stores::standing::StandingStore;
+use crate::stores::vacancy::{Vacancy, vacancy};
 use crate::stores::watchlists::Watchlists;
 use crate::summary::summary;
 use crate::visit::Visit;
@@ -82,6 +84,13 @@ pub fn ChartPage() -> impl IntoView {
         Err(problem) => Banner::invalid(&problem),
     });
     let is_waiting = Signal::derive(move || banner.with(|it| it.state.is_waiting()));
+    let drawn = store.drawing();
+    let has_bars = Memo::new(move |_| drawn.with(|it| it.as_ref().is_some_and(|it| !it.picture.bars.is_empty())));
+    let vacancy = Memo::new(move |_| match address.get() {
+        Ok(_) if has_bars.get() => None,
+        Ok(_) => store.situation().with(vacancy),
+        Err(_) => Some(Vacancy::INVALID),
+    });
     let navigate = use_navigate();
     let go = navigate.clone();
     let open = Callback::new(move |symbol: Symbol| {
@@ -213,6 +222,7 @@ pub fn ChartPage() -> impl IntoView {
                 <section class="board" aria-label="Chart">
                     <Legend drawing=store.drawing() hovered />
                     <Chart drawing=store.drawing() is_waiting hovered look clock command in_view on_moved />
+                    <VacancyView vacancy on_retry=Callback::new(move |()| store.retry()) />
                     <SpokenSummary summary shortcuts />
                 </section>
                 <RangeTools look choose on_day command />

@@ -17,4 +17,5 @@ pub mod shortcuts;
 pub mod situation;
 pub mod standing;
 pub mod strip;
+pub mod vacancy;
 pub mod watchlists;

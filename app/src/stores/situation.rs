@@ -107,7 +107,9 @@ impl Situation {
         }
     }
 
-    fn is_behind(&self) -> bool {
+    /// Whether the series has bars that are not here yet.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
         let told = self.progress.as_ref().map(|progress| progress.revision);
         matches!((told, self.confirmed), (Some(told), Some(held)) if told > held)
     }

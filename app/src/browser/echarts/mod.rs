@@ -18,7 +18,7 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
-use self::painter::{Canvas, Painter, Palette};
+use self::painter::{Canvas, Painter, Palette, is_library_complete};
 use super::page;
 use super::time_text::TimeText;
 use crate::chart::look::{Look, Part, Reach};
@@ -101,11 +101,11 @@ struct Inner {
 impl PriceChart {
     /// Makes the chart in the element of that id. `tell` hears what every frame shows.
     ///
-    /// `None` where the library did not load.
+    /// `None` where the library did not load, or is another than this page was built for.
     #[must_use]
     pub fn mount(id: &str, host: &web_sys::Element, tell: impl Fn(Seen) + 'static) -> Option<Self> {
         let is_loaded = Reflect::get(&js_sys::global(), &JsValue::from_str("echarts")).is_ok_and(|it| it.is_object());
-        if !is_loaded {
+        if !is_loaded || !is_library_complete() {
             return None;
         }
         let made = WasmRenderer::new_opt(None, None).render(id, &Chart::new().animation(false)).ok()?;

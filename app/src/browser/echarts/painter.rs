@@ -24,8 +24,15 @@ extern "C" {
     type Element;
     #[wasm_bindgen(js_namespace = echarts, js_name = element)]
     fn element(kind: &str) -> Element;
+    #[wasm_bindgen(catch, js_namespace = echarts, js_name = element)]
+    fn try_element(kind: &str) -> Result<Element, JsValue>;
     #[wasm_bindgen(method)]
     fn attr(this: &Element, values: &Object);
+}
+
+/// Whether the library that was loaded knows every element that scenes are made of: an older bundle may not.
+pub fn is_library_complete() -> bool {
+    ["rects", "strokes", "area", "text"].into_iter().all(|kind| try_element(kind).is_ok())
 }
 
 /// The colours of the design tokens in force, and the font.
