@@ -29,6 +29,13 @@ impl Viewport {
         Self::last(positions, FIRST_VIEW as f64)
     }
 
+    /// The oldest bars, as many.
+    #[must_use]
+    pub fn oldest(positions: &Range<i64>) -> Self {
+        let first = positions.start as f64 - 0.5;
+        Self::between(first, first + FIRST_VIEW as f64, positions)
+    }
+
     /// All bars.
     #[must_use]
     pub fn all(positions: &Range<i64>) -> Self {

@@ -16,9 +16,11 @@ use crate::browser::theme::ThemeWatch;
 use crate::browser::{files, marks, page, pointer};
 use crate::chart::look::{Kind, Look, Part};
 use crate::components::first_paint::FirstPaintView;
+use crate::components::oldest::OldestNote;
 use crate::series::SeriesKey;
 use crate::stores::chart_store::Drawing;
 use crate::stores::holding::Picture;
+use crate::stores::older::{Behind, Sight};
 use crate::stores::settings::Clock;
 use crate::text::{counted, price};
 
@@ -63,6 +65,10 @@ pub fn Chart(
     in_view: RwSignal<Option<TimeRange>>,
     /// Hears which part is in view where someone has moved it.
     on_moved: Callback<Part>,
+    /// How the series goes on before its oldest bar.
+    behind: Signal<Behind>,
+    /// Hears what is in view where someone has moved near the oldest bar.
+    on_near_oldest: Callback<Sight>,
 ) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let painted = RwSignal::new(None::<Painted>);
@@ -82,7 +88,7 @@ pub fn Chart(
         drawing.with(|drawing| canvas.show(drawing.as_ref(), painted));
     });
     Effect::new(move || in_view.set(seen.with(|seen| seen.as_ref().and_then(|seen| seen.range))));
-    let hand = Hand { canvas, hovered, on_moved, seen, pressed: Rc::default() };
+    let hand = Hand { canvas, hovered, on_moved, on_near_oldest, seen, pressed: Rc::default() };
     let obeying = hand.clone();
     Effect::new(move || {
         if let Some(command) = command.get() {
@@ -131,6 +137,7 @@ pub fn Chart(
             <Show when=is_empty>
                 <div class="skeleton" aria-hidden="true"></div>
             </Show>
+            <OldestNote behind is_in_view=Signal::derive(move || seen.with(|it| it.is_some_and(|it| it.range.is_some() && it.before < 0.5))) />
             <Show when=move || is_broken.get()>
                 <p class="chart-error" role="alert">
                     "The chart library did not load, or is an older one. Run `npm run build:echarts`, then reload the page."
@@ -147,6 +154,7 @@ struct Hand {
     canvas: Rc<RefCell<Option<Canvas>>>,
     hovered: RwSignal<Option<usize>>,
     on_moved: Callback<Part>,
+    on_near_oldest: Callback<Sight>,
     seen: RwSignal<Option<Seen>>,
     /// Where each pointer is that is down.
     pressed: Rc<RefCell<Vec<(i32, f64, f64)>>>,
@@ -172,6 +180,7 @@ impl Hand {
         self.with(|chart| chart.go(step));
         // Once its frame is there, what is in view is known.
         let (canvas, seen, on_moved) = (Rc::clone(&self.canvas), self.seen, self.on_moved);
+        let on_near_oldest = self.on_near_oldest;
         page::after_paint(move || {
             let Some(seen) = seen.get_untracked() else { return };
             let part = match seen.range {
@@ -182,6 +191,9 @@ impl Hand {
                 canvas.note_part(part);
             }
             on_moved.run(part);
+            if let Some(sight) = sight(&seen).filter(|sight| step.goes_back() && sight.is_near_oldest()) {
+                on_near_oldest.run(sight);
+            }
         });
     }
 
@@ -253,6 +265,10 @@ impl Hand {
             }
         });
     }
+}
+
+fn sight(seen: &Seen) -> Option<Sight> {
+    seen.range.map(|range| Sight { range, span: seen.span, before: seen.before })
 }
 
 /// Where it is, in pixels from the left and top of what it was pressed in.

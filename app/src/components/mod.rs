@@ -12,6 +12,7 @@ pub mod first_paint;
 pub mod header;
 pub mod icon_button;
 pub mod legend;
+pub mod oldest;
 pub mod pager;
 pub mod quality;
 pub mod settings;

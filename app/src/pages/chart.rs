@@ -65,7 +65,7 @@ pub fn ChartPage() -> impl IntoView {
     let look = Signal::derive(move || looks.get().unwrap_or_default());
     let clock = Signal::derive(move || look.get().clock.unwrap_or(settings.clock().get()));
 
-    let store = ChartStore::new(visit);
+    let store = ChartStore::new(visit, Memo::new(move |_| look.get().part));
     let standing = StandingStore::new(visit, store.drawing(), store.situation());
     let quality = QualityStore::new(series);
     let watchlists = Watchlists::new();
@@ -118,6 +118,8 @@ pub fn ChartPage() -> impl IntoView {
         set_timeout(later, std::time::Duration::from_millis(250));
     });
     let command = RwSignal::new(None::<Command>);
+    let behind = Signal::derive(move || store.situation().with(|situation| situation.behind));
+    let on_near_oldest = Callback::new(move |sight| store.near_oldest(sight));
     let on_picture = Callback::new(move |()| {
         if let Some(series) = series.get_untracked() {
             let title = format!("{series} · {} · Tidemark", Timestamp(page::now_ms() / 1_000 * 1_000));
@@ -221,7 +223,7 @@ pub fn ChartPage() -> impl IntoView {
                 />
                 <section class="board" aria-label="Chart">
                     <Legend drawing=store.drawing() hovered />
-                    <Chart drawing=store.drawing() is_waiting hovered look clock command in_view on_moved />
+                    <Chart drawing=store.drawing() is_waiting hovered look clock command in_view on_moved behind on_near_oldest />
                     <VacancyView vacancy on_retry=Callback::new(move |()| store.retry()) />
                     <SpokenSummary summary shortcuts />
                 </section>

@@ -1,6 +1,8 @@
 //! The store behind the chart: which series is open, what is drawn of it, and how its hydration stands.
 
+use std::cell::Cell;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -13,10 +15,12 @@ use leptos::task::spawn_local;
 use tidemark_market::{Adjust, TimeRange, Timeframe, Timestamp};
 
 use super::holding::Picture;
-use super::session::Session;
+use super::older::Sight;
+use super::session::{Gone, Nudge, Session};
 use super::situation::Situation;
 use crate::api;
 use crate::browser::{bar_cache, marks, page};
+use crate::chart::look::Part;
 use crate::series::SeriesKey;
 use crate::visit::Visit;
 
@@ -86,6 +90,7 @@ pub struct ChartStore {
     situation: RwSignal<Situation>,
     visit: Signal<Option<Visit>>,
     commands: StoredValue<UnboundedSender<Command>>,
+    nudges: StoredValue<UnboundedSender<Nudge>>,
     /// What is likely to be opened next.
     next: StoredValue<Option<SeriesKey>>,
 }
@@ -95,21 +100,33 @@ pub struct ChartStore {
 pub(super) struct View {
     pub drawing: RwSignal<Option<Drawing>>,
     pub situation: RwSignal<Situation>,
+    /// Which part of the series the address names.
+    pub part: Memo<Part>,
 }
 
 impl ChartStore {
-    /// The store of the page that calls; its work ends with the page. `visit` names what is to be open.
+    /// The store of the page that calls; its work ends with the page. `visit` names what is to be open, and `part` which
+    /// part of it is in view.
     #[must_use]
-    pub fn new(visit: Signal<Option<Visit>>) -> Self {
+    pub fn new(visit: Signal<Option<Visit>>, part: Memo<Part>) -> Self {
         let (sender, receiver) = unbounded();
+        let (nudge, nudges) = unbounded();
         let store = Self {
             drawing: RwSignal::new(None),
             situation: RwSignal::new(Situation::default()),
             visit,
             commands: StoredValue::new(sender),
+            nudges: StoredValue::new(nudge),
             next: StoredValue::new(None),
         };
-        store.start(receiver);
+        store.start(receiver, nudges, part);
+        Effect::new(move |before: Option<Part>| {
+            let now = part.get();
+            if before.is_some_and(|before| before != now) {
+                store.nudge(Nudge::Part);
+            }
+            now
+        });
         Effect::new(move || {
             marks::start();
             store.send(Command::Open(visit.get()));
@@ -161,18 +178,30 @@ impl ChartStore {
         });
     }
 
+    /// The viewer has moved near the oldest bar of the series that is drawn.
+    pub fn near_oldest(self, sight: Sight) {
+        if let Some(series) = self.drawing.with_untracked(|drawing| drawing.as_ref().map(|it| it.series.clone())) {
+            self.nudge(Nudge::NearOldest(series, sight));
+        }
+    }
+
+    fn nudge(self, nudge: Nudge) {
+        // Refused where the page is being left: then nobody waits for it.
+        let _ = self.nudges.with_value(|nudges| nudges.unbounded_send(nudge));
+    }
+
     fn send(self, command: Command) {
         // Refused where the page is being left: then nobody waits for it.
         let _ = self.commands.with_value(|commands| commands.unbounded_send(command));
     }
 
-    fn start(self, receiver: UnboundedReceiver<Command>) {
-        let view = View { drawing: self.drawing, situation: self.situation };
-        let mut receiver = Some(receiver);
+    fn start(self, commands: UnboundedReceiver<Command>, nudges: UnboundedReceiver<Nudge>, part: Memo<Part>) {
+        let view = View { drawing: self.drawing, situation: self.situation, part };
+        let mut heard = Some((commands, nudges));
         // In an effect, so that the work is done in the browser alone.
         Effect::new(move || {
-            if let Some(receiver) = receiver.take() {
-                spawn_local(work(receiver, view));
+            if let Some((commands, nudges)) = heard.take() {
+                spawn_local(work(commands, nudges, view));
             }
         });
     }
@@ -180,14 +209,15 @@ impl ChartStore {
 
 /// Serves the commands until the page is left. A new command ends the running session wherever it waits, so that
 /// nothing of an old series can reach the view.
-async fn work(mut commands: UnboundedReceiver<Command>, view: View) {
+async fn work(mut commands: UnboundedReceiver<Command>, mut nudges: UnboundedReceiver<Nudge>, view: View) {
     let mut visit: Option<Visit> = None;
+    let gone = Rc::new(Cell::new(None));
     let mut retry = false;
     loop {
         let command = match &visit {
             None => commands.next().await,
             Some(visit) => {
-                let session = pin!(visit_series(visit.clone(), view, retry));
+                let session = pin!(visit_series(visit.clone(), view, retry, Rc::clone(&gone), &mut nudges));
                 match select(commands.next(), session).await {
                     Either::Left((command, _)) => command,
                     Either::Right(((), command)) => command.await,
@@ -197,7 +227,10 @@ async fn work(mut commands: UnboundedReceiver<Command>, view: View) {
         retry = matches!(command, Some(Command::Retry));
         match command {
             None => return,
-            Some(Command::Open(next)) => visit = next,
+            Some(Command::Open(next)) => {
+                gone.set(None);
+                visit = next;
+            }
             Some(Command::Retry) => {}
         }
         view.situation.set(Situation::default());
@@ -207,7 +240,13 @@ async fn work(mut commands: UnboundedReceiver<Command>, view: View) {
     }
 }
 
-async fn visit_series(visit: Visit, view: View, retry: bool) {
+async fn visit_series(
+    visit: Visit,
+    view: View,
+    retry: bool,
+    gone: Rc<Cell<Option<Gone>>>,
+    nudges: &mut UnboundedReceiver<Nudge>,
+) {
     let cache = bar_cache::shared().await;
-    Session::new(visit, cache, view, retry).run().await;
+    Session::new(visit, cache, view, retry, gone).run(nudges).await;
 }

@@ -71,7 +71,7 @@ fn fits(held: &ChartData, answer: &ChartData, since: u64) -> bool {
     since <= held.revision && answer.revision >= held.revision && held.window.start <= answer.window.start
 }
 
-fn layer_of(data: &ChartData, layer: Layer) -> Option<&LayerBars> {
+pub(super) fn layer_of(data: &ChartData, layer: Layer) -> Option<&LayerBars> {
     data.layers.iter().find(|entry| entry.layer == layer)
 }
 
@@ -85,7 +85,12 @@ fn rows(layer: Option<&LayerBars>, from: Timestamp) -> impl Iterator<Item = Row>
 }
 
 /// The bars of both, the newer one's where both have one.
-fn merge_layer(layer: Layer, held: Option<&LayerBars>, newer: Option<&LayerBars>, from: Timestamp) -> LayerBars {
+pub(super) fn merge_layer(
+    layer: Layer,
+    held: Option<&LayerBars>,
+    newer: Option<&LayerBars>,
+    from: Timestamp,
+) -> LayerBars {
     let mut later = rows(newer, from).peekable();
     let mut merged: Vec<Row> = Vec::new();
     for row in rows(held, from) {
@@ -113,18 +118,23 @@ pub struct Lacks {
     pub is_awaited: bool,
 }
 
-/// What is missing and why.
+/// What is missing and why. Where a provider's depth ends is told of the time from `usual` on: before that the viewer has
+/// gone back as far as there are bars.
 #[must_use]
-pub fn lacks(data: &ChartData) -> Lacks {
-    let because = |reason| data.holes.iter().filter(move |hole| hole.reason == reason).map(|hole| hole.range);
+pub fn lacks(data: &ChartData, usual: Timestamp) -> Lacks {
     let gaps: Spans = data.gaps.iter().copied().collect();
-    let gaps_because = |reason| gaps.intersect(&because(reason).collect());
+    let gaps_because = |reason| gaps.intersect(&because(data, reason));
     let (awaited, out_of_reach) = (gaps_because(Reason::Empty), gaps_because(Reason::Outside));
     Lacks {
         gaps: gaps.subtract(&awaited).subtract(&out_of_reach).ranges().len(),
-        is_out_of_reach: !out_of_reach.is_empty(),
+        is_out_of_reach: out_of_reach.ranges().iter().any(|range| range.end > usual),
         is_awaited: !awaited.is_empty(),
     }
+}
+
+/// The time without bars for that reason.
+pub(super) fn because(data: &ChartData, reason: Reason) -> Spans {
+    data.holes.iter().filter(|hole| hole.reason == reason).map(|hole| hole.range).collect()
 }
 
 /// How many bars that are not stored yet are drawn at most: one that is under way, and one before it that has just closed.
@@ -169,19 +179,24 @@ pub fn take_forming(known: &mut Vec<Bar>, bar: Bar) {
     known.drain(..known.len().saturating_sub(MOST_FORMING));
 }
 
-/// About the time of the newest [`FIRST_VIEW`] bars before `end`: what the viewer sees first. Nights and weekends of an
-/// exchange are reckoned in by their share, without its calendar; slices are asked for by it on the server anyway.
+/// About the time of the newest [`FIRST_VIEW`] bars before `end`: what the viewer sees first.
 #[must_use]
 pub fn first_view(series: &SeriesKey, end: Timestamp) -> TimeRange {
     let bars = i64::try_from(FIRST_VIEW).unwrap_or(i64::MAX);
+    TimeRange { start: end.plus(-time_of(series, bars)), end }
+}
+
+/// About how long it takes that many bars of the series to trade, in milliseconds. Nights and weekends of an exchange are
+/// reckoned in by their share, without its calendar; slices are asked for by it on the server anyway.
+#[must_use]
+pub fn time_of(series: &SeriesKey, bars: i64) -> i64 {
     let traded = bars.saturating_mul(series.timeframe.millis());
-    let span = match (series.symbol.asset_class(), series.timeframe) {
+    match (series.symbol.asset_class(), series.timeframe) {
         (AssetClass::Crypto, _) | (_, Timeframe::W1) => traded,
         (_, Timeframe::D1) | (AssetClass::Fx, _) => traded / 5 * 7,
         // Seven of the day's hours hold a part of the session.
         (AssetClass::Equity, _) => traded / 7 * 24 / 5 * 7,
-    };
-    TimeRange { start: end.plus(-span), end }
+    }
 }
 
 #[cfg(test)]
@@ -269,8 +284,8 @@ mod tests {
             holes: vec![hole(range(5, 8), Reason::Failed), hole(range(20, 30), Reason::Empty)],
             ..data(None, 1, (0, 30), &[])
         };
-        assert_eq!(lacks(&late), Lacks { gaps: 1, is_out_of_reach: false, is_awaited: true });
-        assert_eq!(lacks(&data(None, 1, (0, 30), &[])), Lacks::default());
+        assert_eq!(lacks(&late, Timestamp(0)), Lacks { gaps: 1, is_out_of_reach: false, is_awaited: true });
+        assert_eq!(lacks(&data(None, 1, (0, 30), &[]), Timestamp(0)), Lacks::default());
     }
 
     #[test]

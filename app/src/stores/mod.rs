@@ -1,13 +1,14 @@
 //! State that outlives a component: what it holds, and who fetches it.
 //!
 //! A store owns fetching, caching and streams, and hands signals to components. What needs no browser is plain data and
-//! functions over it ([`situation`], [`holding`], [`watchlists::lists`]); the rest reaches the browser through `crate::browser`.
+//! functions over it ([`situation`], [`holding`], [`older`], [`watchlists::lists`]); the rest reaches the browser through `crate::browser`.
 
 pub mod cache;
 pub mod chart_store;
 pub mod event_stream;
 pub mod filling;
 pub mod holding;
+pub mod older;
 pub mod quality;
 pub mod quotes;
 pub mod search;

@@ -3,6 +3,9 @@
 //! A session is one future. Dropping it closes its event stream and forgets its questions, so that a switch of series
 //! leaves nothing behind. At most one question for chart data is under way; news that come meanwhile lead to one more.
 
+mod back;
+
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures::channel::mpsc::UnboundedReceiver;
 use futures::future::Fuse;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select_biased, stream};
@@ -18,12 +22,15 @@ use leptos::logging::warn;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use tidemark_market::wire::ChartData;
-use tidemark_market::{Adjust, Bar, SeriesProgress, Timeframe, Timestamp};
+use tidemark_market::{Adjust, Bar, SeriesProgress, TimeRange, Timeframe, Timestamp};
+
+pub use self::back::{Gone, Nudge};
 
 use super::cache::StaleAfter;
 use super::chart_store::{Drawing, PaintedFrom, View};
 use super::event_stream::{self, Event, Feed};
-use super::holding::{Absorbed, Changed, absorb, first_view, lacks, picture, take_forming};
+use super::holding::{Absorbed, Changed, absorb, lacks, picture, take_forming};
+use super::older::behind;
 use super::settings::Choice;
 use super::situation::{Coverage, Link};
 use crate::api;
@@ -42,6 +49,7 @@ type Question = Pin<Box<dyn Future<Output = Answer>>>;
 
 enum Answer {
     Chart(Result<ChartData, Problem>),
+    Older(Result<ChartData, Problem>),
     Coverage(Result<SeriesProgress, Problem>),
     Progress(Result<SeriesProgress, Problem>),
     Cached(Result<Option<Cached>, CacheError>),
@@ -67,13 +75,27 @@ pub(super) struct Session {
     questions: FuturesUnordered<Question>,
     is_reading: bool,
     is_outdated: bool,
+    /// The older stretch that is asked for, or will be next.
+    older: Option<TimeRange>,
+    /// How far back the viewer has gone; a Retry goes on from there.
+    gone: Rc<Cell<Option<Gone>>>,
+    /// What is in view where the address does not tell it yet.
+    sighted: Option<TimeRange>,
+    is_ensuring: bool,
+    is_unasked: bool,
     polls: u32,
     poll_ms: u32,
     timer: Fuse<TimeoutFuture>,
 }
 
 impl Session {
-    pub fn new(visit: Visit, cache: Option<Rc<BarCache>>, view: View, retry: bool) -> Self {
+    pub fn new(
+        visit: Visit,
+        cache: Option<Rc<BarCache>>,
+        view: View,
+        retry: bool,
+        gone: Rc<Cell<Option<Gone>>>,
+    ) -> Self {
         let poll_ms = page::poll_ms();
         let cache = cache.filter(|_| visit.is_usual());
         view.situation.update(|situation| situation.as_of = visit.as_of);
@@ -92,6 +114,11 @@ impl Session {
             questions: FuturesUnordered::new(),
             is_reading: false,
             is_outdated: false,
+            older: None,
+            gone,
+            sighted: None,
+            is_ensuring: false,
+            is_unasked: false,
             polls: 0,
             poll_ms,
             timer: Fuse::terminated(),
@@ -99,30 +126,37 @@ impl Session {
     }
 
     /// Until the page has asked long enough without an event stream; the caller's dropping ends it before.
-    pub async fn run(mut self) {
-        self.paint_cached().await;
+    pub async fn run(mut self, nudges: &mut UnboundedReceiver<Nudge>) {
+        // The browser keeps less than what is on screen of a viewer who has gone back.
+        if self.gone.get().is_none() {
+            self.paint_cached().await;
+        }
         if self.as_of.is_some() {
-            return self.read_past().await;
+            return self.read_past(nudges).await;
         }
         let feed = event_stream::follow(&self.series);
         if !self.is_fresh {
             self.read_chart();
         }
         self.wait_for_stream();
-        self.follow_news(feed).await;
+        self.follow_news(feed, nudges).await;
     }
 
-    /// A past moment does not change: one answer is all there is to it.
-    async fn read_past(&mut self) {
+    /// A past moment does not change: one answer is all there is to each part of it.
+    async fn read_past(&mut self, nudges: &mut UnboundedReceiver<Nudge>) {
         self.view.situation.update(|situation| situation.coverage = Coverage::Settled);
         self.set_link(Link::Live);
         self.read_chart();
-        while let Some(answer) = self.questions.next().await {
-            self.on_answer(answer);
+        loop {
+            select_biased! {
+                nudge = nudges.select_next_some() => self.on_nudge(nudge),
+                answer = self.questions.select_next_some() => self.on_answer(answer),
+                complete => return,
+            }
         }
     }
 
-    async fn follow_news(&mut self, mut feed: Feed) {
+    async fn follow_news(&mut self, mut feed: Feed, nudges: &mut UnboundedReceiver<Nudge>) {
         let news = self.news.take();
         let (_others, mut told) = match news {
             Some(News { told, channel }) => (channel, told.left_stream()),
@@ -132,6 +166,7 @@ impl Session {
             select_biased! {
                 told = told.select_next_some() => self.on_told(&told),
                 event = feed.events.next() => if let Some(event) = event { self.on_event(event) },
+                nudge = nudges.select_next_some() => self.on_nudge(nudge),
                 answer = self.questions.select_next_some() => self.on_answer(answer),
                 () = &mut self.timer => self.on_timer(),
             }
@@ -197,9 +232,12 @@ impl Session {
                     Ok(data) => self.on_chart(data),
                     Err(problem) => self.on_problem(problem),
                 }
-                if std::mem::take(&mut self.is_outdated) {
-                    self.read_chart();
-                }
+                self.read_next();
+            }
+            Answer::Older(answer) => {
+                self.is_reading = false;
+                self.on_older(answer);
+                self.read_next();
             }
             Answer::Coverage(answer) => {
                 let is_open = answer.as_ref().is_err_and(|problem| problem.status == 0);
@@ -208,6 +246,10 @@ impl Session {
                 match answer {
                     Ok(progress) => self.on_progress(progress),
                     Err(problem) => self.on_problem(problem),
+                }
+                self.is_ensuring = false;
+                if std::mem::take(&mut self.is_unasked) {
+                    self.ensure();
                 }
             }
             Answer::Cached(Ok(Some(cached))) => self.on_cached(cached.data),
@@ -260,6 +302,7 @@ impl Session {
             self.settle(&data);
             self.touch(true);
             self.held = Some(data);
+            self.go_where_wanted();
         }
     }
 
@@ -267,6 +310,11 @@ impl Session {
     fn on_told(&mut self, told: &Told) {
         let held = self.held.as_ref().map(|held| held.revision);
         match (told, self.cache.clone()) {
+            (Told::Written(series, revision), Some(_))
+                if *series == self.series && self.gone.get().is_some() && held.is_none_or(|held| *revision > held) =>
+            {
+                self.read_chart();
+            }
             // An answer that is under way is as new.
             (Told::Written(series, revision), Some(cache))
                 if *series == self.series && !self.is_reading && held.is_none_or(|held| *revision > held) =>
@@ -281,19 +329,24 @@ impl Session {
     /// What another tab had from the server.
     fn on_cached(&mut self, data: ChartData) {
         let is_newer = self.held.as_ref().is_none_or(|held| data.revision > held.revision);
-        if is_newer && !self.is_reading {
+        if is_newer && !self.is_reading && self.gone.get().is_none() {
             self.paint(&data, PaintedFrom::Cache, true);
             self.settle(&data);
             self.held = Some(data);
+            self.go_where_wanted();
         }
     }
 
     /// Takes in what the server says of the series beside its bars.
     fn settle(&mut self, data: &ChartData) {
+        let usual = self.gone.get().map_or(data.window.start, |gone| gone.from);
+        if self.older.is_none() {
+            self.note_behind(behind(&self.series, data));
+        }
         self.view.situation.update(|situation| {
             situation.store_answered();
             situation.confirmed = Some(data.revision);
-            let lacks = lacks(data);
+            let lacks = lacks(data, usual);
             situation.gaps = lacks.gaps;
             situation.is_out_of_reach = lacks.is_out_of_reach;
             situation.is_awaited = lacks.is_awaited;
@@ -309,6 +362,7 @@ impl Session {
                 self.save(&data, changed);
                 self.settle(&data);
                 self.held = Some(*data);
+                self.go_where_wanted();
             }
             Absorbed::Reload => {
                 self.held = None;
@@ -331,10 +385,29 @@ impl Session {
         let (symbol, timeframe) = self.names();
         // Bars made of finer ones have no revision of this series: what is held of such is asked for in full.
         let since = self.held.as_ref().filter(|held| held.derived.is_empty()).map(|held| held.revision);
-        let (as_of, adjust) = (self.as_of.map(Timestamp::millis), Some(self.adjust.as_str().to_owned()));
+        let from = self.gone.get().map(|gone| gone.to.millis());
+        let (as_of, adjust) = self.reading();
         self.ask(
-            async move { Answer::Chart(api::chart_data(symbol, timeframe, None, None, since, as_of, adjust).await) },
+            async move { Answer::Chart(api::chart_data(symbol, timeframe, from, None, since, as_of, adjust).await) },
         );
+    }
+
+    /// The moment as of which bars are read, and in which shares.
+    fn reading(&self) -> (Option<i64>, Option<String>) {
+        (self.as_of.map(Timestamp::millis), Some(self.adjust.as_str().to_owned()))
+    }
+
+    /// Asks what waits to be asked.
+    fn read_next(&mut self) {
+        if self.is_reading {
+            return;
+        }
+        if let Some(stretch) = self.older {
+            self.is_reading = true;
+            self.ask_for_older(stretch);
+        } else if std::mem::take(&mut self.is_outdated) {
+            self.read_chart();
+        }
     }
 
     /// Asks once a visit. What was not to be had is asked for again when it is due, or by Retry.
@@ -346,13 +419,7 @@ impl Session {
         let next = if data.gaps.is_empty() { Coverage::Settled } else { Coverage::Asked };
         self.view.situation.update(|situation| situation.coverage = next);
         if next == Coverage::Asked {
-            let (symbol, timeframe) = self.names();
-            let visible = first_view(&self.series, data.window.end);
-            let (from, to) = (Some(visible.start.millis()), Some(visible.end.millis()));
-            let retry = self.retry;
-            self.ask(async move {
-                Answer::Coverage(api::ensure_coverage(symbol, timeframe, None, None, from, to, retry).await)
-            });
+            self.ensure();
         }
     }
 
@@ -378,7 +445,7 @@ impl Session {
     /// Saved by a task of its own, so that a switch of series does not cut a write in two.
     fn save(&self, data: &ChartData, changed: Changed) {
         if let Some(cache) = self.cache.clone() {
-            let data = data.clone();
+            let data = self.kept(data);
             spawn_local(async move { log_once(cache.write(&data, &changed, page::now_ms()).await) });
         }
     }

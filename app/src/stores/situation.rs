@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tidemark_market::{SeriesProgress, Timestamp};
 
+use super::older::Behind;
 use crate::problem::Problem;
 use crate::series::SeriesKey;
 use crate::text::counted;
@@ -68,6 +69,8 @@ pub struct Situation {
     pub pace: Pace,
     /// Why the last wish of the viewer was not granted.
     pub refusal: Option<String>,
+    /// How the series goes on before its oldest bar on screen.
+    pub behind: Behind,
 }
 
 impl Situation {

@@ -21,7 +21,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use self::painter::{Canvas, Painter, Palette, is_library_complete};
 use super::page;
 use super::time_text::TimeText;
-use crate::chart::look::{Look, Part, Reach};
+use crate::chart::look::{Look, Part};
 use crate::chart::scene::{self, Layout, Scene, Subject};
 use crate::chart::viewport::Viewport;
 use crate::series::SeriesKey;
@@ -59,6 +59,19 @@ pub enum Move {
     Fit,
 }
 
+impl Move {
+    /// Whether it brings older bars into view.
+    #[must_use]
+    pub fn goes_back(self) -> bool {
+        match self {
+            Self::Pan(share) => share < 0.0,
+            Self::Zoom(factor, _) => factor > 1.0,
+            Self::Oldest => true,
+            Self::Newest | Self::Reset | Self::Fit => false,
+        }
+    }
+}
+
 /// What is on screen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seen {
@@ -68,6 +81,8 @@ pub struct Seen {
     pub is_usual: bool,
     /// How many bars fit.
     pub span: f64,
+    /// How many bars lie before those in view; negative where the view begins before the oldest of them.
+    pub before: f64,
 }
 
 /// The chart in its host element. Dropping it takes it off the page.
@@ -238,10 +253,10 @@ impl Inner {
     fn take(&mut self, series: &SeriesKey, picture: &Picture) {
         self.forecast.clone_from(&picture.forecast);
         if self.series.as_ref() == Some(series) {
-            let before = self.positions();
+            let (before, before_oldest) = (self.positions(), self.pyramid.times().first().copied());
             match self.pyramid.take(&picture.bars) {
                 Change::Nothing => {}
-                Change::At(_) if self.look.part == Part::Reach(Reach::All) => self.viewport = self.part_in_view(),
+                Change::At(_) if self.is_filling(before_oldest) => self.viewport = self.part_in_view(),
                 Change::At(_) => self.viewport = self.viewport.after(&before, &self.positions()),
                 Change::Everything => self.viewport = self.part_in_view(),
             }
@@ -251,6 +266,15 @@ impl Inner {
         self.series = Some(series.clone());
         self.pyramid = Pyramid::new(&picture.bars);
         self.viewport = self.part_in_view();
+    }
+
+    /// Whether the look names a part that begins before the bars that were held, so that older ones change the view.
+    fn is_filling(&self, oldest: Option<Timestamp>) -> bool {
+        match self.look.part {
+            Part::Newest => false,
+            Part::Reach(_) => true,
+            Part::Between(range) => oldest.is_none_or(|oldest| range.start < oldest),
+        }
     }
 
     /// The view of the part that the look names.
@@ -264,6 +288,9 @@ impl Inner {
                 Some(first) => Viewport::last(&positions, positions.end as f64 - first.ceil()),
                 None => Viewport::all(&positions),
             },
+            Part::Between(range) if newest.is_some() && self.pyramid.times().first() >= Some(&range.end) => {
+                Viewport::oldest(&positions)
+            }
             Part::Between(range) => match (position(range.start), position(range.end)) {
                 (Some(from), Some(to)) => Viewport::between(from - 0.5, to + 0.5, &positions),
                 _ => Viewport::newest(&positions),
@@ -346,7 +373,12 @@ impl Inner {
             let last = self.pyramid.time_at(view.to.floor().min(positions.end as f64 - 1.0))?;
             TimeRange::new(first, last)
         };
-        Seen { range: range(), is_usual: view == Viewport::newest(&positions), span: view.span() }
+        Seen {
+            range: range(),
+            is_usual: view == Viewport::newest(&positions),
+            span: view.span(),
+            before: view.from + 0.5 - positions.start as f64,
+        }
     }
 
     /// Draws what is in view now.
