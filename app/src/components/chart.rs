@@ -187,8 +187,8 @@ impl Hand {
                 Some(range) if !seen.is_usual => Part::Between(range),
                 _ => Part::Newest,
             };
-            if let Some(canvas) = canvas.borrow_mut().as_mut() {
-                canvas.note_part(part);
+            if let Some(canvas) = canvas.borrow().as_ref() {
+                canvas.chart.note_part(part);
             }
             on_moved.run(part);
             if let Some(sight) = sight(&seen).filter(|sight| step.goes_back() && sight.is_near_oldest()) {
@@ -326,19 +326,14 @@ impl Canvas {
 
     /// Takes over how it is to look, where that is new.
     fn look(&mut self, look: Look, clock: Clock) {
-        let next = Some((look, clock));
-        if self.looked != next {
-            self.looked.clone_from(&next);
-            next.into_iter().for_each(|(look, clock)| self.chart.set_look(look, clock));
+        let next = (look, clock);
+        if self.looked.as_ref() == Some(&next) {
+            return;
         }
-    }
-
-    /// The view has been moved to `part` by hand: when the address tells the same, nothing is to be done.
-    fn note_part(&mut self, part: Part) {
-        self.chart.note_part(part);
-        if let Some((look, _)) = &mut self.looked {
-            look.part = part;
-        }
+        // The address keeps up with a hand a little later: what it goes on to name is no other part.
+        let names_another = self.looked.as_ref().is_none_or(|(before, _)| before.part != next.0.part);
+        self.chart.set_look(next.0.clone(), clock, names_another);
+        self.looked = Some(next);
     }
 
     /// Draws what differs from what is shown, and tells `painted` when the frame is on screen.

@@ -159,12 +159,13 @@ impl PriceChart {
         Inner::paint(&self.inner);
     }
 
-    /// Draws as `look` says, times by `clock`. The view moves where the part it names is another.
-    pub fn set_look(&self, look: Look, clock: Clock) {
+    /// Draws as `look` says, times by `clock`. The view moves to the part it names where that is asked for.
+    pub fn set_look(&self, look: Look, clock: Clock, moves: bool) {
         {
             let mut inner = self.inner.borrow_mut();
-            let is_elsewhere = inner.look.part != look.part;
-            (inner.look, inner.clock) = (look, clock);
+            let part = if moves { look.part } else { inner.look.part };
+            let is_elsewhere = inner.look.part != part;
+            (inner.look, inner.clock) = (Look { part, ..look }, clock);
             inner.times = inner.series.as_ref().map(|series| TimeText::by(series, clock));
             if is_elsewhere {
                 inner.viewport = inner.part_in_view();

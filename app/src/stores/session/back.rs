@@ -40,7 +40,7 @@ impl Session {
             Nudge::NearOldest(series, sight) if series == self.series => self.go_back(sight),
             Nudge::NearOldest(..) => {}
             Nudge::Part => {
-                self.sighted = None;
+                self.sighted = self.sighted.take().filter(|seen| self.is_named(*seen));
                 self.go_where_wanted();
                 self.put_first_what_is_in_view();
             }
@@ -49,9 +49,20 @@ impl Session {
 
     fn go_back(&mut self, sight: Sight) {
         let Some(held) = &self.held else { return };
-        if self.older.is_none() && behind(&self.series, held) == Behind::More {
-            self.sighted = Some(sight.time(&self.series));
-            self.read_older(next_stretch(&self.series, held.window.start, sight.span));
+        let (behind, held_from) = (behind(&self.series, held), held.window.start);
+        self.sighted = Some(sight.time(&self.series));
+        match behind {
+            Behind::More if self.older.is_none() => self.read_older(next_stretch(&self.series, held_from, sight.span)),
+            Behind::Awaited => self.put_first_what_is_in_view(),
+            Behind::More | Behind::Ends(_) => {}
+        }
+    }
+
+    /// Whether the address names what was seen, as far as there are bars in it.
+    fn is_named(&self, seen: TimeRange) -> bool {
+        match self.view.part.get_untracked() {
+            Part::Between(range) => seen.start <= range.start && range.end <= seen.end,
+            Part::Newest | Part::Reach(_) => false,
         }
     }
 
