@@ -319,7 +319,7 @@ struct Canvas {
 
 impl Canvas {
     fn mount(host: &web_sys::Element, seen: RwSignal<Option<Seen>>) -> Option<Self> {
-        let chart = PriceChart::mount(HOST, host, move |now| seen.set(Some(now)))?;
+        let chart = PriceChart::mount(host, move |now| seen.set(Some(now)))?;
         let theme = ThemeWatch::new();
         Some(Self { chart, shown: None, turn: Rc::default(), theme, coloured: 0, looked: None })
     }

@@ -1,4 +1,4 @@
-//! The price chart: charming describes it, ECharts draws it, and this file keeps the one instance up to date.
+//! The price chart: ECharts draws it, and this file keeps the one instance up to date.
 //!
 //! What is in view is made into a [`crate::chart::scene::Scene`] and put into elements of ECharts, as typed arrays; whatever changes in one
 //! frame of the browser is drawn once. Its series and axes are left alone: going through their options takes five to ten
@@ -10,7 +10,6 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-use charming::{Chart, WasmRenderer};
 use js_sys::Reflect;
 use tidemark_market::view::{Change, Pyramid};
 use tidemark_market::{Bar, TimeRange, Timeframe, Timestamp};
@@ -32,6 +31,8 @@ use crate::stores::settings::Clock;
 extern "C" {
     type Instance;
 
+    #[wasm_bindgen(js_namespace = echarts, catch)]
+    fn init(host: &web_sys::Element) -> Result<Instance, JsValue>;
     #[wasm_bindgen(method, js_name = getZr)]
     fn canvas(this: &Instance) -> Canvas;
     #[wasm_bindgen(method)]
@@ -114,17 +115,16 @@ struct Inner {
 }
 
 impl PriceChart {
-    /// Makes the chart in the element of that id. `tell` hears what every frame shows.
+    /// Makes the chart in its host. `tell` hears what every frame shows.
     ///
     /// `None` where the library did not load, or is another than this page was built for.
     #[must_use]
-    pub fn mount(id: &str, host: &web_sys::Element, tell: impl Fn(Seen) + 'static) -> Option<Self> {
+    pub fn mount(host: &web_sys::Element, tell: impl Fn(Seen) + 'static) -> Option<Self> {
         let is_loaded = Reflect::get(&js_sys::global(), &JsValue::from_str("echarts")).is_ok_and(|it| it.is_object());
         if !is_loaded || !is_library_complete() {
             return None;
         }
-        let made = WasmRenderer::new_opt(None, None).render(id, &Chart::new().animation(false)).ok()?;
-        let instance: Instance = JsValue::from(made).unchecked_into();
+        let instance = init(host).ok()?;
         let inner = Inner {
             canvas: instance.canvas(),
             instance,
