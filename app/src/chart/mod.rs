@@ -2,7 +2,10 @@
 //!
 //! Nothing here knows a browser. `browser::echarts` puts a [`scene::Scene`] on the canvas.
 
+pub mod csv;
+pub mod indicators;
 pub mod look;
+pub mod readings;
 pub mod scale;
 pub mod scene;
 pub mod viewport;

@@ -33,6 +33,18 @@ impl Scale {
         Self { kind: ScaleKind::Linear, base: 0.0, low: 0.0, high, top, height }
     }
 
+    /// Where its pane begins, in pixels from the top of the canvas.
+    #[must_use]
+    pub const fn top(&self) -> f64 {
+        self.top
+    }
+
+    /// Where its pane ends.
+    #[must_use]
+    pub fn bottom(&self) -> f64 {
+        self.top + self.height
+    }
+
     /// Where `value` lies, in pixels from the top of the canvas.
     #[must_use]
     pub fn y(&self, value: f64) -> f64 {

@@ -15,6 +15,7 @@ use crate::browser::echarts::{Move, PriceChart, Seen};
 use crate::browser::theme::ThemeWatch;
 use crate::browser::{files, marks, page, pointer};
 use crate::chart::look::{Kind, Look, Part};
+use crate::chart::readings::Readings;
 use crate::components::first_paint::FirstPaintView;
 use crate::components::oldest::OldestNote;
 use crate::series::SeriesKey;
@@ -44,6 +45,8 @@ pub enum Command {
         /// The file's name.
         name: String,
     },
+    /// Hands out the bars in view, as a file of that name.
+    Bars(String),
 }
 
 /// The bars, and volume below them. While nothing is known of the series, a placeholder of the same size.
@@ -63,6 +66,8 @@ pub fn Chart(
     command: RwSignal<Option<Command>>,
     /// Gets the times of the bars in view.
     in_view: RwSignal<Option<TimeRange>>,
+    /// Gets what its lines are at.
+    readings: RwSignal<Readings>,
     /// Hears which part is in view where someone has moved it.
     on_moved: Callback<Part>,
     /// How the series goes on before its oldest bar.
@@ -88,6 +93,9 @@ pub fn Chart(
         drawing.with(|drawing| canvas.show(drawing.as_ref(), painted));
     });
     Effect::new(move || in_view.set(seen.with(|seen| seen.as_ref().and_then(|seen| seen.range))));
+    Effect::new(move || {
+        readings.set(seen.with(|seen| seen.as_ref().map(|seen| seen.readings.clone())).unwrap_or_default())
+    });
     let hand = Hand { canvas, hovered, on_moved, on_near_oldest, seen, pressed: Rc::default() };
     let obeying = hand.clone();
     Effect::new(move || {
@@ -137,7 +145,7 @@ pub fn Chart(
             <Show when=is_empty>
                 <div class="skeleton" aria-hidden="true"></div>
             </Show>
-            <OldestNote behind is_in_view=Signal::derive(move || seen.with(|it| it.is_some_and(|it| it.range.is_some() && it.before < 0.5))) />
+            <OldestNote behind is_in_view=Signal::derive(move || seen.with(|it| it.as_ref().is_some_and(|it| it.range.is_some() && it.before < 0.5))) />
             <Show when=move || is_broken.get()>
                 <p class="chart-error" role="alert">
                     "The chart library did not load, or is an older one. Run `npm run build:echarts`, then reload the page."
@@ -172,6 +180,9 @@ impl Hand {
             Command::Go(step) => self.go(*step),
             Command::StepPointer(bars) => self.with(|chart| self.hovered.set(chart.step_pointer(*bars))),
             Command::LiftPointer => self.on_leave(),
+            Command::Bars(name) => self.with(|chart| {
+                files::hand_out(&files::address_of("text/csv", &chart.bars_in_view()), name);
+            }),
             Command::Picture { title, name } => self.with(|chart| files::hand_out(&chart.picture(title), name)),
         }
     }

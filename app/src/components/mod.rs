@@ -11,6 +11,7 @@ pub mod dialogue;
 pub mod first_paint;
 pub mod header;
 pub mod icon_button;
+pub mod indicators;
 pub mod legend;
 pub mod oldest;
 pub mod pager;

@@ -5,16 +5,19 @@ use leptos_meta::Title;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
 use tidemark_market::time::DAY;
-use tidemark_market::{Bar, Symbol, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{Symbol, TimeRange, Timeframe, Timestamp};
 
 use crate::browser::echarts::Move;
+use crate::browser::page;
 use crate::browser::time_text::TimeText;
-use crate::browser::{files, page};
+use crate::chart::indicators::{name, panes_of};
 use crate::chart::look::{Look, Part};
+use crate::chart::readings::Readings;
 use crate::components::banner::BannerView;
 use crate::components::bar_table::{BarTable, SpokenSummary};
 use crate::components::chart::{Chart, Command};
 use crate::components::header::Header;
+use crate::components::indicators::{IndicatorLegend, IndicatorsDialogue};
 use crate::components::legend::Legend;
 use crate::components::quality::Quality;
 use crate::components::settings::SettingsDialogue;
@@ -122,18 +125,19 @@ pub fn ChartPage() -> impl IntoView {
     let on_near_oldest = Callback::new(move |sight| store.near_oldest(sight));
     let on_picture = Callback::new(move |()| {
         if let Some(series) = series.get_untracked() {
-            let title = format!("{series} · {} · Tidemark", Timestamp(page::now_ms() / 1_000 * 1_000));
+            let names = look.with_untracked(|look| {
+                look.indicators.iter().map(|spec| format!("{} · ", name(spec))).collect::<String>()
+            });
+            let title = format!("{series} · {names}{} · Tidemark", Timestamp(page::now_ms() / 1_000 * 1_000));
             command.set(Some(Command::Picture { title, name: format!("{series}.png").replace([' ', ':'], "-") }));
         }
     });
     let in_view = RwSignal::new(None::<TimeRange>);
+    let readings = RwSignal::new(Readings::default());
     let on_bars = Callback::new(move |()| {
-        store.drawing().with_untracked(|drawing| {
-            let Some(drawing) = drawing else { return };
-            let text = csv(&drawing.picture.bars, in_view.get_untracked());
-            let name = format!("{}.csv", drawing.series).replace([' ', ':'], "-");
-            files::hand_out(&files::address_of("text/csv", &text), &name);
-        });
+        if let Some(series) = series.get_untracked() {
+            command.set(Some(Command::Bars(format!("{series}.csv").replace([' ', ':'], "-"))));
+        }
     });
     let on_day = Callback::new(move |day: String| {
         let Some(day) = Timestamp::parse(&format!("{day}T00:00:00Z")) else { return };
@@ -164,6 +168,9 @@ pub fn ChartPage() -> impl IntoView {
     }
     let lift = Callback::new(move |()| command.set(Some(Command::LiftPointer)));
     shortcuts.add("Chart", &["Escape"], "Take the crosshair away", lift);
+    let is_choosing = RwSignal::new(false);
+    let choose_indicators = Callback::new(move |()| is_choosing.set(true));
+    shortcuts.add("Chart", &["i"], "Choose indicators", choose_indicators);
     let is_tabled = RwSignal::new(false);
     shortcuts.add("Chart", &["t"], "Show the bars as a table", Callback::new(move |()| is_tabled.set(true)));
     let summary = Memo::new(move |_| {
@@ -176,6 +183,7 @@ pub fn ChartPage() -> impl IntoView {
         store.drawing().with(|drawing| drawing.as_ref().map_or_else(String::new, of))
     });
     shortcuts.add("Page", &[","], "Open the settings", Callback::new(move |()| is_setting.set(true)));
+    let panes = move || look.with(|look| panes_of(&look.indicators)).to_string();
     let place = Signal::derive(move || series.get().map_or_else(String::new, |series| series.path()));
     let title = move || series.get().map_or_else(|| "Tidemark".to_owned(), |it| format!("{it} · Tidemark"));
 
@@ -209,6 +217,14 @@ pub fn ChartPage() -> impl IntoView {
                     <button
                         type="button"
                         class="button"
+                        data-testid="indicators-open"
+                        on:click=move |_| is_choosing.set(true)
+                    >
+                        "Indicators"
+                    </button>
+                    <button
+                        type="button"
+                        class="button"
                         data-testid="bar-table-open"
                         on:click=move |_| is_tabled.set(true)
                     >
@@ -221,9 +237,22 @@ pub fn ChartPage() -> impl IntoView {
                     on_retry=Callback::new(move |()| store.retry())
                     on_cancel=Callback::new(move |()| series.get_untracked().into_iter().for_each(|it| store.cancel(it)))
                 />
-                <section class="board" aria-label="Chart">
+                <section class="board" aria-label="Chart" style:--panes=panes>
                     <Legend drawing=store.drawing() hovered />
-                    <Chart drawing=store.drawing() is_waiting hovered look clock command in_view on_moved behind on_near_oldest />
+                    <IndicatorLegend look choose readings on_open=choose_indicators />
+                    <Chart
+                        drawing=store.drawing()
+                        is_waiting
+                        hovered
+                        look
+                        clock
+                        command
+                        in_view
+                        readings
+                        on_moved
+                        behind
+                        on_near_oldest
+                    />
                     <VacancyView vacancy on_retry=Callback::new(move |()| store.retry()) />
                     <SpokenSummary summary shortcuts />
                 </section>
@@ -239,6 +268,7 @@ pub fn ChartPage() -> impl IntoView {
                 </StatusLine>
             </main>
             <ManageWatchlists watchlists open=is_managing />
+            <IndicatorsDialogue look choose open=is_choosing />
             <BarTable drawing=store.drawing() summary open=is_tabled />
             <SettingsDialogue settings=use_settings() open=is_setting />
             <ShortcutList shortcuts open=is_listing_keys />
@@ -264,14 +294,4 @@ fn read_look() -> Memo<Result<Look, Problem>> {
         let asked = |name: &str| query.with(|query| query.get(name)).filter(|value| !value.is_empty());
         Look::parse(asked)
     })
-}
-
-/// The bars in view, or all where that is not known; times in UTC.
-fn csv(bars: &[Bar], in_view: Option<TimeRange>) -> String {
-    let mut text = "time,open,high,low,close,volume\n".to_owned();
-    for bar in bars.iter().filter(|bar| in_view.is_none_or(|range| range.start <= bar.ts && bar.ts <= range.end)) {
-        let Bar { ts, open, high, low, close, volume, .. } = bar;
-        text.push_str(&format!("{ts},{open},{high},{low},{close},{volume}\n"));
-    }
-    text
 }

@@ -53,6 +53,12 @@ impl Indicator {
         }
     }
 
+    /// Forgets the oldest `bars`, which are no longer part of the series. Values after them stay as they are.
+    pub fn forget(&mut self, bars: usize) {
+        let bars = bars.min(self.len());
+        self.lines.iter_mut().chain(&mut self.carried).for_each(|column| drop(column.drain(..bars)));
+    }
+
     /// What it computes.
     #[must_use]
     pub const fn spec(&self) -> Spec {

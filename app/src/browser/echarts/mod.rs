@@ -9,6 +9,7 @@ mod painter;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use js_sys::Reflect;
 use tidemark_market::view::{Change, Pyramid};
@@ -20,7 +21,9 @@ use wasm_bindgen::{JsCast, JsValue};
 use self::painter::{Canvas, Painter, Palette, is_library_complete};
 use super::page;
 use super::time_text::TimeText;
+use crate::chart::indicators::Indicators;
 use crate::chart::look::{Look, Part};
+use crate::chart::readings::Readings;
 use crate::chart::scene::{self, Layout, Scene, Subject};
 use crate::chart::viewport::Viewport;
 use crate::series::SeriesKey;
@@ -74,7 +77,7 @@ impl Move {
 }
 
 /// What is on screen.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     /// The times of the first and the last bar in view.
     pub range: Option<TimeRange>,
@@ -84,6 +87,8 @@ pub struct Seen {
     pub span: f64,
     /// How many bars lie before those in view; negative where the view begins before the oldest of them.
     pub before: f64,
+    /// What lines are at, at the bar under the crosshair or the newest.
+    pub readings: Readings,
 }
 
 /// The chart in its host element. Dropping it takes it off the page.
@@ -105,6 +110,7 @@ struct Inner {
     times: Option<TimeText>,
     pyramid: Pyramid,
     forecast: Vec<Bar>,
+    indicators: Indicators,
     look: Look,
     clock: Clock,
     viewport: Viewport,
@@ -137,6 +143,7 @@ impl PriceChart {
             times: None,
             pyramid: Pyramid::default(),
             forecast: Vec::new(),
+            indicators: Indicators::default(),
             look: Look::default(),
             clock: Clock::default(),
             viewport: Viewport::default(),
@@ -154,7 +161,7 @@ impl PriceChart {
     }
 
     /// Puts the picture on the canvas. The view stays where it was, and follows new bars where it showed the newest.
-    pub fn draw(&self, series: &SeriesKey, picture: &Picture) {
+    pub fn draw(&self, series: &SeriesKey, picture: &Arc<Picture>) {
         self.inner.borrow_mut().take(series, picture);
         Inner::paint(&self.inner);
     }
@@ -165,6 +172,7 @@ impl PriceChart {
             let mut inner = self.inner.borrow_mut();
             let part = if moves { look.part } else { inner.look.part };
             let is_elsewhere = inner.look.part != part;
+            inner.indicators.choose(&look.indicators);
             (inner.look, inner.clock) = (Look { part, ..look }, clock);
             inner.times = inner.series.as_ref().map(|series| TimeText::by(series, clock));
             if is_elsewhere {
@@ -217,8 +225,16 @@ impl PriceChart {
             inner.series = None;
             inner.pyramid = Pyramid::default();
             inner.forecast.clear();
+            inner.indicators.clear();
         }
         Inner::paint(&self.inner);
+    }
+
+    /// The bars in view and their indicators, as a table of comma-separated values.
+    #[must_use]
+    pub fn bars_in_view(&self) -> String {
+        let inner = self.inner.borrow();
+        inner.indicators.csv(inner.seen().range)
     }
 
     /// What is on the canvas under `title`, as the address of a PNG that holds it.
@@ -251,8 +267,9 @@ impl Inner {
         self.pyramid.positions()
     }
 
-    fn take(&mut self, series: &SeriesKey, picture: &Picture) {
+    fn take(&mut self, series: &SeriesKey, picture: &Arc<Picture>) {
         self.forecast.clone_from(&picture.forecast);
+        self.indicators.take(series, picture);
         if self.series.as_ref() == Some(series) {
             let (before, before_oldest) = (self.positions(), self.pyramid.times().first().copied());
             match self.pyramid.take(&picture.bars) {
@@ -311,10 +328,17 @@ impl Inner {
         };
     }
 
+    /// Makes ready what is drawn of the view beside its bars.
+    fn lay(&mut self) {
+        let frame = scene::frame_in_view(&self.pyramid, self.viewport, self.size.0);
+        self.indicators.lay(&self.pyramid, frame);
+    }
+
     fn subject(&self) -> Subject<'_> {
         Subject {
             pyramid: &self.pyramid,
             forecast: &self.forecast,
+            indicators: &self.indicators,
             viewport: self.viewport,
             look: &self.look,
             size: self.size,
@@ -367,6 +391,11 @@ impl Inner {
         self.canvas.flush();
     }
 
+    fn readings(&self) -> Readings {
+        let place = self.pointed_bar().or(self.pyramid.times().len().checked_sub(1));
+        Readings { indicators: place.map_or_else(Vec::new, |place| self.indicators.at(place)) }
+    }
+
     fn seen(&self) -> Seen {
         let (positions, view) = (self.positions(), self.viewport);
         let range = || {
@@ -379,6 +408,7 @@ impl Inner {
             is_usual: view == Viewport::newest(&positions),
             span: view.span(),
             before: view.from + 0.5 - positions.start as f64,
+            readings: self.readings(),
         }
     }
 
@@ -386,6 +416,7 @@ impl Inner {
     fn paint(this: &Rc<RefCell<Self>>) {
         let mut inner = this.borrow_mut();
         inner.is_frame_due = false;
+        inner.lay();
         let (bars, pointer) = (inner.scene().unwrap_or_default(), inner.crosshair().unwrap_or_default());
         inner.show(&bars, &pointer);
         let seen = inner.seen();

@@ -57,6 +57,14 @@ impl Palette {
             (Ink::Accent, "--accent"),
             (Ink::AccentSoft, "--accent-soft"),
             (Ink::OnAccent, "--on-accent"),
+            (Ink::Indicator(0), "--indicator-1"),
+            (Ink::Indicator(1), "--indicator-2"),
+            (Ink::Indicator(2), "--indicator-3"),
+            (Ink::Indicator(3), "--indicator-4"),
+            (Ink::Indicator(4), "--indicator-5"),
+            (Ink::Indicator(5), "--indicator-6"),
+            (Ink::Indicator(6), "--indicator-7"),
+            (Ink::Indicator(7), "--indicator-8"),
         ];
         let values = page::colours(&tokens.map(|(_, token)| token));
         let colours = tokens.iter().zip(values).map(|((ink, _), value)| (*ink, JsValue::from(value))).collect();

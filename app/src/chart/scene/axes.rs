@@ -2,13 +2,12 @@
 
 use tidemark_market::Timestamp;
 
-use super::layout::{BELOW, Layout, RIGHT};
+use super::layout::{BELOW, Layout, RIGHT, VALUES_APART};
 use super::{Align, Ink, Label, Mark, Scene, Shape, Subject, boxed, mark_rects, push};
 use crate::text;
 
-/// How far apart written times are at least, and written values.
+/// How far apart written times are at least.
 const TIMES_APART: f64 = 72.0;
-const VALUES_APART: f64 = 52.0;
 
 /// The crosshair over `position` at the height `y`.
 #[must_use]
@@ -17,11 +16,7 @@ pub fn crosshair(layout: &Layout, position: f64, y: f64, time: String) -> Scene 
     let y = y.round();
     let lines = vec![x, 0.0, x, layout.bottom(), f64::NAN, f64::NAN, 0.0, y, layout.width, y];
     let at = lines.into_iter().map(|it| (it + 0.5) as f32).collect();
-    let value = if y <= layout.y_of_price_bottom() {
-        layout.price.text(layout.price.value(y))
-    } else {
-        text::volume(layout.volume.value(y).max(0.0))
-    };
+    let value = layout.text_at(y);
     let half = 3.4 * time.chars().count() as f64 + 6.0;
     let middle = x.clamp(half.min(layout.width / 2.0), (layout.width - half).max(layout.width / 2.0));
     Scene {
@@ -78,7 +73,7 @@ pub(super) fn grid(
     scene.marks.push(Mark { shape: Shape::Rects, ink: Ink::Line, at });
 }
 
-fn beside(layout: &Layout, y: f64, text: String) -> Label {
+pub(super) fn beside(layout: &Layout, y: f64, text: String) -> Label {
     Label { x: layout.width + 8.0, y, align: Align::Left, text, ink: Ink::Faint, ground: None }
 }
 
@@ -101,7 +96,9 @@ pub(super) fn edges(scene: &mut Scene, subject: &Subject, layout: &Layout) {
     let mut edges = Vec::new();
     push(&mut edges, [width, 0.0, 1.0, bottom]);
     push(&mut edges, [0.0, bottom, width + RIGHT, 1.0]);
-    push(&mut edges, [0.0, layout.y_of_price_bottom().round(), width + RIGHT, 1.0]);
+    for y in layout.seams() {
+        push(&mut edges, [0.0, y.round(), width + RIGHT, 1.0]);
+    }
     mark_rects(scene, [(Ink::Surface, cover), (Ink::Line, edges)]);
     let newest = subject.pyramid.positions().end - 1;
     let close = subject.pyramid.bar_at(newest).map(|bar| bar.close);

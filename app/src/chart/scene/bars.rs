@@ -11,7 +11,7 @@ fn middles<'a>(columns: &Columns<'a>, layout: &'a Layout) -> impl Iterator<Item 
 }
 
 /// An odd number of pixels, so that a bar has a middle.
-fn body_width(columns: &Columns, layout: &Layout) -> f64 {
+pub(super) fn body_width(columns: &Columns, layout: &Layout) -> f64 {
     let apart = match columns.position {
         [first, second, ..] => second - first,
         _ => 1.0,

@@ -1,27 +1,40 @@
 //! Where things are in a frame: which price lies how high, which position how far to the right.
 
-use super::{Subject, visible};
-use crate::chart::look::Kind;
+use tidemark_market::indicators::Pane;
+
+use super::{Subject, indicators, visible};
+use crate::chart::look::{Kind, ScaleKind};
 use crate::chart::scale::Scale;
 use crate::chart::viewport::Viewport;
+use crate::text;
 
 /// For the values.
 pub(super) const RIGHT: f64 = 72.0;
 /// For the times.
 pub(super) const BELOW: f64 = 28.0;
 const ABOVE: f64 = 6.0;
-/// The part of the height that volume takes, and what lies between both panes.
+/// How far apart values are written at least.
+pub(super) const VALUES_APART: f64 = 52.0;
+/// The part of the height that volume takes, the part of each pane of an indicator, and how much of it they have together
+/// at most: then each takes less.
 const VOLUME_PART: f64 = 0.18;
+const PANE_PART: f64 = 0.17;
+const MOST_BELOW: f64 = 0.62;
+/// What lies between two panes.
 const BETWEEN: f64 = 12.0;
+/// How far lines over the bars may stretch the scale of prices at either end, as a part of what the bars take.
+const STRETCH: f64 = 0.5;
 
 /// Where things are in a frame.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
     pub(super) viewport: Viewport,
     pub(super) width: f64,
     pub(super) height: f64,
     pub(super) price: Scale,
     pub(super) volume: Scale,
+    /// The scales of indicators with a pane of their own, each with its place among all indicators, downwards.
+    pub(super) panes: Vec<(usize, Scale)>,
 }
 
 impl Layout {
@@ -34,9 +47,9 @@ impl Layout {
     /// Where the layout of `subject` puts things.
     #[must_use]
     pub fn of(subject: &Subject) -> Self {
-        let (width, height) = (Self::plot_width(subject.size.0), (subject.size.1 - ABOVE - BELOW).max(1.0));
-        let volume_height = height * VOLUME_PART;
-        let price_height = (height - volume_height - BETWEEN).max(1.0);
+        let width = Self::plot_width(subject.size.0);
+        let own = indicators::places(subject, Pane::Own);
+        let heights = Heights::of(subject.size.1, own.len());
         let columns = visible(subject);
         let fold = |values: &[f64], start: f64, pick: fn(f64, f64) -> f64| values.iter().copied().fold(start, pick);
         let (lows, highs) = match subject.look.kind {
@@ -48,17 +61,19 @@ impl Layout {
             low = subject.forecast.iter().fold(low, |low, bar| low.min(bar.low));
             high = subject.forecast.iter().fold(high, |high, bar| high.max(bar.high));
         }
-        let range = if low <= high { (low, high) } else { (0.0, 1.0) };
+        let range = if low <= high { stretched((low, high), indicators::range_over_bars(subject)) } else { (0.0, 1.0) };
         let base = columns.close.first().copied().unwrap_or_default();
+        let pane = |(number, place): (usize, &usize)| {
+            let part = (heights.pane_top(number), heights.pane);
+            (*place, Scale::new(ScaleKind::Linear, 0.0, indicators::range_of_pane(subject, *place), part))
+        };
         Self {
             viewport: subject.viewport,
             width,
             height: subject.size.1,
-            price: Scale::new(subject.look.scale, base, range, (ABOVE, price_height)),
-            volume: Scale::from_zero(
-                fold(columns.volume, 0.0, f64::max),
-                (ABOVE + price_height + BETWEEN, volume_height),
-            ),
+            price: Scale::new(subject.look.scale, base, range, (ABOVE, heights.price)),
+            volume: Scale::from_zero(fold(columns.volume, 0.0, f64::max), (heights.volume_top(), heights.volume)),
+            panes: own.iter().enumerate().map(pane).collect(),
         }
     }
 
@@ -94,7 +109,60 @@ impl Layout {
         self.height - BELOW
     }
 
+    /// Where the pane of prices ends.
     pub(super) fn y_of_price_bottom(&self) -> f64 {
-        ABOVE + (self.height - ABOVE - BELOW) * (1.0 - VOLUME_PART) - BETWEEN / 2.0
+        self.volume.top() - BETWEEN / 2.0
     }
+
+    /// Where one pane ends and the next begins.
+    pub(super) fn seams(&self) -> impl Iterator<Item = f64> + '_ {
+        std::iter::once(&self.volume)
+            .chain(self.panes.iter().map(|(_, scale)| scale))
+            .map(|it| it.top() - BETWEEN / 2.0)
+    }
+
+    /// How the value that lies at `y` is written, by the scale of the pane there.
+    pub(super) fn text_at(&self, y: f64) -> String {
+        if y <= self.y_of_price_bottom() {
+            return self.price.text(self.price.value(y));
+        }
+        match self.panes.iter().rev().find(|(_, scale)| y >= scale.top() - BETWEEN / 2.0) {
+            Some((_, scale)) => scale.text(scale.value(y)),
+            None => text::volume(self.volume.value(y).max(0.0)),
+        }
+    }
+}
+
+/// How high each pane is, from the top: prices, volume, and the indicators with one of their own.
+struct Heights {
+    price: f64,
+    volume: f64,
+    pane: f64,
+}
+
+impl Heights {
+    fn of(canvas: f64, panes: usize) -> Self {
+        let height = (canvas - ABOVE - BELOW).max(1.0);
+        let below = VOLUME_PART + PANE_PART * panes as f64;
+        let less = (MOST_BELOW / below).min(1.0);
+        let pane = (height * PANE_PART * less - BETWEEN).max(1.0);
+        let volume = height * VOLUME_PART * less;
+        let price = height - volume - BETWEEN - (pane + BETWEEN) * panes as f64;
+        Self { price: price.max(1.0), volume, pane }
+    }
+
+    fn volume_top(&self) -> f64 {
+        ABOVE + self.price + BETWEEN
+    }
+
+    fn pane_top(&self, number: usize) -> f64 {
+        self.volume_top() + self.volume + BETWEEN + (self.pane + BETWEEN) * number as f64
+    }
+}
+
+/// The range of the bars, made wider for lines over them, within limits.
+fn stretched((low, high): (f64, f64), over: Option<(f64, f64)>) -> (f64, f64) {
+    let room = (high - low) * STRETCH;
+    let Some((lowest, highest)) = over else { return (low, high) };
+    (low.min(lowest.max(low - room)), high.max(highest.min(high + room)))
 }

@@ -3,13 +3,16 @@
 mod axes;
 mod bars;
 mod forecast;
+mod indicators;
 mod layout;
+mod stroke;
 
-use tidemark_market::view::{Columns, Pyramid, Visible};
+use tidemark_market::view::{Columns, Frame, Pyramid, Visible};
 use tidemark_market::{Bar, Timestamp};
 
 pub use self::axes::crosshair;
 pub use self::layout::Layout;
+use super::indicators::Indicators;
 use super::look::{Kind, Look};
 use super::viewport::Viewport;
 
@@ -40,6 +43,8 @@ pub enum Ink {
     AccentSoft,
     /// What is written on it.
     OnAccent,
+    /// The lines of indicators, as many as a chart may have.
+    Indicator(usize),
 }
 
 /// How coordinates are read.
@@ -110,6 +115,8 @@ pub struct Subject<'a> {
     pub pyramid: &'a Pyramid,
     /// What is expected after it.
     pub forecast: &'a [Bar],
+    /// What is computed of it; the lines of [`frame_in_view`] are laid.
+    pub indicators: &'a Indicators,
     /// Which part is in view.
     pub viewport: Viewport,
     /// How it is to look.
@@ -135,7 +142,9 @@ pub fn frame(subject: &Subject, layout: &Layout, time: impl Fn(Timestamp, Option
             bars::line(&mut scene, &columns, layout);
         }
     }
+    indicators::over_bars(&mut scene, subject, layout);
     forecast::draw(&mut scene, subject, layout);
+    indicators::panes(&mut scene, subject, layout);
     axes::edges(&mut scene, subject, layout);
     scene
 }
@@ -150,10 +159,16 @@ fn boxed(x: f64, y: f64, align: Align, text: String) -> Label {
     Label { x, y, align, text, ink: Ink::Text, ground: Some(Ink::Raised) }
 }
 
+/// What of the series a canvas of that width needs for its view.
+#[must_use]
+pub fn frame_in_view(pyramid: &Pyramid, viewport: Viewport, width: f64) -> Frame {
+    pyramid.frame(Visible { from: viewport.from, to: viewport.to, width: Layout::plot_width(width) })
+}
+
 /// The bars of which at least a part is in view.
 fn visible<'a>(subject: &Subject<'a>) -> Columns<'a> {
     let Viewport { from, to, .. } = subject.viewport;
-    let frame = subject.pyramid.frame(Visible { from, to, width: Layout::plot_width(subject.size.0) });
+    let frame = frame_in_view(subject.pyramid, subject.viewport, subject.size.0);
     let all = subject.pyramid.columns(frame);
     let reach = frame.bars_each() as f64;
     let first = all.position.partition_point(|position| *position < from - reach);
@@ -180,8 +195,15 @@ fn mark_rects(scene: &mut Scene, parts: [(Ink, Vec<f32>); 2]) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tidemark_market::indicators::parse_list;
+
     use super::super::look::ScaleKind;
     use super::*;
+    use crate::chart::scale::Scale;
+    use crate::series::SeriesKey;
+    use crate::stores::holding::Picture;
 
     fn bars(count: i64) -> Vec<Bar> {
         let bar = |i: i64| {
@@ -191,8 +213,20 @@ mod tests {
         (0..count).map(bar).collect()
     }
 
+    /// Those of the look, over as many bars as `pyramid` holds, laid for the view.
+    fn indicators(pyramid: &Pyramid, viewport: Viewport, look: &Look) -> Indicators {
+        let mut indicators = Indicators::default();
+        let bars = bars(pyramid.positions().end);
+        indicators.choose(&look.indicators);
+        indicators.take(&SeriesKey::parse("AAPL", "m1").unwrap(), &Arc::new(Picture { bars, ..Picture::default() }));
+        indicators.lay(pyramid, frame_in_view(pyramid, viewport, 1000.0));
+        indicators
+    }
+
     fn scene(pyramid: &Pyramid, viewport: Viewport, look: &Look) -> Scene {
-        let subject = Subject { pyramid, forecast: &[], viewport, look, size: (1000.0, 500.0) };
+        let indicators = indicators(pyramid, viewport, look);
+        let subject =
+            Subject { pyramid, forecast: &[], indicators: &indicators, viewport, look, size: (1000.0, 500.0) };
         frame(&subject, &Layout::of(&subject), |at, _| at.to_string())
     }
 
@@ -201,10 +235,11 @@ mod tests {
         for count in [10_000, 100_000] {
             let pyramid = Pyramid::new(&bars(count));
             for kind in Kind::ALL {
-                let look = Look { kind, ..Look::default() };
+                let indicators = parse_list("sma-20,ema-50,bb,rsi,macd,atr").unwrap();
+                let look = Look { kind, indicators, ..Look::default() };
                 let scene = scene(&pyramid, Viewport::all(&pyramid.positions()), &look);
                 let numbers: usize = scene.marks.iter().map(|mark| mark.at.len()).sum();
-                assert!(numbers < 40_000, "{numbers} for {kind:?}");
+                assert!(numbers < 70_000, "{numbers} for {kind:?}");
                 assert!(scene.labels.len() < 40);
             }
         }
@@ -229,5 +264,75 @@ mod tests {
         let look = Look { scale: ScaleKind::Percent, ..Look::default() };
         let texts = scene(&pyramid, Viewport::all(&pyramid.positions()), &look).labels;
         assert!(texts.iter().any(|label| label.text == "+0.00 %"), "{texts:?}");
+    }
+
+    fn look(indicators: &str) -> Look {
+        Look { indicators: parse_list(indicators).unwrap(), ..Look::default() }
+    }
+
+    fn layout(look: &Look, height: f64) -> Layout {
+        let pyramid = Pyramid::new(&bars(300));
+        let viewport = Viewport::newest(&pyramid.positions());
+        let indicators = indicators(&pyramid, viewport, look);
+        let size = (1000.0, height);
+        Layout::of(&Subject { pyramid: &pyramid, forecast: &[], indicators: &indicators, viewport, look, size })
+    }
+
+    #[test]
+    fn panes_lie_below_each_other_and_bars_keep_the_most() {
+        for (indicators, panes) in [("sma-20,bb", 0), ("rsi", 1), ("rsi,sma-20,macd,atr", 3), (EIGHT_PANES, 8)] {
+            for height in [260.0, 500.0, 1200.0] {
+                let layout = layout(&look(indicators), height);
+                assert_eq!(layout.panes.len(), panes);
+                let seams: Vec<f64> = layout.seams().collect();
+                assert!(seams.windows(2).all(|pair| pair[0] < pair[1]), "{seams:?}");
+                let last = layout.panes.last().map_or(layout.volume, |(_, scale)| *scale);
+                assert!((last.bottom() - layout.bottom()).abs() < 1e-6, "{indicators} on {height}: all is used");
+                let others = layout.panes.iter().map(|(_, scale)| scale.bottom() - scale.top());
+                let price = layout.price.bottom() - layout.price.top();
+                assert!(others.fold(0.0, f64::max) < price, "{indicators} on {height}");
+            }
+        }
+    }
+
+    const EIGHT_PANES: &str = "rsi,rsi-2,rsi-3,rsi-4,macd,atr,atr-5,atr-7";
+
+    #[test]
+    fn each_pane_tells_its_own_values() {
+        let layout = layout(&look("rsi,atr"), 600.0);
+        let at = |place: usize| layout.panes[place].1;
+        assert_eq!(layout.text_at(at(0).y(70.0)), "70.00");
+        assert_eq!(layout.text_at(layout.y(104.0)), "104.00");
+        assert_eq!(layout.text_at(at(1).y(4.25)), "4.25");
+    }
+
+    #[test]
+    fn a_line_far_from_the_bars_does_not_squeeze_them() {
+        let (bare, with) = (layout(&look(""), 500.0), layout(&look("bb-20-10"), 500.0));
+        let height = |layout: &Layout| layout.y(98.0) - layout.y(118.0);
+        assert!(height(&with) < height(&bare) && height(&with) > 0.45 * height(&bare));
+    }
+
+    #[test]
+    fn lines_and_panes_are_drawn_in_their_places() {
+        let pyramid = Pyramid::new(&bars(300));
+        let look = look("sma-20,rsi,macd");
+        let viewport = Viewport::newest(&pyramid.positions());
+        let layout = layout(&look, 500.0);
+        let scene = scene(&pyramid, viewport, &look);
+        let heights = |place: usize| {
+            let marks = scene.marks.iter().filter(move |mark| mark.ink == Ink::Indicator(place));
+            let values: Vec<f64> = marks.flat_map(|it| it.at.chunks(2)).map(|it| f64::from(it[1])).collect();
+            let ends = |start, pick: fn(f64, f64) -> f64| values.iter().copied().fold(start, pick);
+            (ends(f64::MAX, f64::min), ends(f64::MIN, f64::max))
+        };
+        let is_within = |(top, bottom): (f64, f64), scale: Scale| top >= scale.top() && bottom <= scale.bottom();
+        assert!(is_within(heights(0), layout.price));
+        assert!(is_within(heights(1), layout.panes[0].1));
+        assert!(is_within(heights(2), layout.panes[1].1));
+        let texts: Vec<_> = scene.labels.iter().map(|label| label.text.as_str()).collect();
+        for text in ["RSI 14", "MACD 12, 26, 9", "30.00", "70.00"] {
+            assert!(texts.contains(&text), "{text} in {texts:?}");
+        }
     }
 }

@@ -1,0 +1,8 @@
+//! What the lines of a chart are at, at one of its bars.
+
+/// At the bar under the crosshair, or at the newest one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Readings {
+    /// The values of each indicator, in the order of its lines; `None` where there is none yet.
+    pub indicators: Vec<Vec<Option<f64>>>,
+}
