@@ -43,6 +43,15 @@ fn name(event: &web_sys::KeyboardEvent) -> String {
             name.push_str(modifier);
         }
     }
-    name.push_str(&if writes { key.to_lowercase() } else { key });
+    name.push_str(&if writes { letter(event, &key) } else { key });
     name
+}
+
+/// What the key writes by itself: some systems write other letters while Alt is held.
+fn letter(event: &web_sys::KeyboardEvent, key: &str) -> String {
+    let printed = event.code();
+    match printed.strip_prefix("Key") {
+        Some(letter) if event.alt_key() && !key.is_ascii() => letter.to_lowercase(),
+        _ => key.to_lowercase(),
+    }
 }

@@ -1,4 +1,4 @@
-//! Dragging a line of a list by a handle in it.
+//! Dragging: a line of a list by a handle in it, or what the chart shows.
 
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, PointerEvent};
@@ -6,6 +6,9 @@ use web_sys::{Element, HtmlElement, PointerEvent};
 /// How near to the edge of what scrolls the pointer makes it scroll, and by how much, in pixels.
 const EDGE: f64 = 28.0;
 const SCROLL: f64 = 10.0;
+
+/// What is dragged by: it hears of a pointer that it took until that is released.
+const DRAGGED_BY: &str = "button, .chart";
 
 /// Has all further moves of the pointer told to the handle, wherever they are.
 pub fn capture(event: &PointerEvent) {
@@ -41,5 +44,5 @@ pub fn scroll_along(event: &PointerEvent) {
 }
 
 fn handle(event: &PointerEvent) -> Option<Element> {
-    event.target()?.dyn_into::<Element>().ok()?.closest("button").ok()?
+    event.target()?.dyn_into::<Element>().ok()?.closest(DRAGGED_BY).ok()?
 }

@@ -31,9 +31,10 @@ pub fn remove(key: &str) {
 }
 
 /// Calls `act` with what is stored now whenever another tab of this browser changes it, until the caller's owner is gone.
-pub fn on_change(key: &'static str, act: impl Fn(Option<String>) + 'static) {
+pub fn on_change(key: impl Into<String>, act: impl Fn(Option<String>) + 'static) {
+    let key = key.into();
     let listener = window_event_listener(ev::storage, move |event| {
-        if event.key().as_deref() == Some(key) {
+        if event.key().as_deref() == Some(key.as_str()) {
             act(event.new_value());
         }
     });

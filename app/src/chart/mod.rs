@@ -3,6 +3,7 @@
 //! Nothing here knows a browser. `browser::echarts` puts a [`scene::Scene`] on the canvas.
 
 pub mod csv;
+pub mod drawings;
 pub mod indicators;
 pub mod look;
 pub mod readings;

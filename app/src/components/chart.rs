@@ -11,15 +11,21 @@ use leptos::prelude::*;
 use tidemark_market::{Bar, TimeRange};
 
 use super::bar_table::SUMMARY;
+use super::drawings::note::DrawingNote;
+use super::drawings::sketcher::Sketcher;
 use crate::browser::echarts::{Move, PriceChart, Seen};
 use crate::browser::theme::ThemeWatch;
 use crate::browser::{files, marks, page, pointer};
+use crate::chart::drawings::grip::Grip;
+use crate::chart::drawings::pen::Tool;
+use crate::chart::drawings::reading::Reading;
 use crate::chart::look::{Kind, Look, Part};
 use crate::chart::readings::Readings;
 use crate::components::first_paint::FirstPaintView;
 use crate::components::oldest::OldestNote;
 use crate::series::SeriesKey;
 use crate::stores::chart_store::Drawing;
+use crate::stores::drawings::Drawings;
 use crate::stores::holding::Picture;
 use crate::stores::older::{Behind, Sight};
 use crate::stores::settings::Clock;
@@ -38,6 +44,10 @@ pub enum Command {
     StepPointer(f64),
     /// Takes the crosshair away.
     LiftPointer,
+    /// Draws a horizontal line at the crosshair or the last price.
+    AddLevel,
+    /// Sets a point of the tool in hand at the crosshair.
+    SetPoint,
     /// Hands out the picture under a title, as a file of that name.
     Picture {
         /// Written on it.
@@ -74,6 +84,10 @@ pub fn Chart(
     behind: Signal<Behind>,
     /// Hears what is in view where someone has moved near the oldest bar.
     on_near_oldest: Callback<Sight>,
+    /// What is drawn on it by hand.
+    drawings: Drawings,
+    /// Opens the list of that.
+    on_list: Callback<()>,
 ) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let painted = RwSignal::new(None::<Painted>);
@@ -92,22 +106,40 @@ pub fn Chart(
         canvas.look(look.get(), clock.get());
         drawing.with(|drawing| canvas.show(drawing.as_ref(), painted));
     });
+    let sketched = Rc::clone(&canvas);
+    let measured = RwSignal::new(String::new());
+    Effect::new(move || {
+        host.track();
+        let (book, pen) = (drawings.book().get(), drawings.pen().get());
+        let canvas = sketched.borrow();
+        let Some(canvas) = canvas.as_ref() else { return };
+        canvas.chart.set_book(book);
+        canvas.chart.set_pen(pen);
+        // While the second point moves, nobody wants to hear each step.
+        let points = pen.measured().filter(|_| pen.tool().is_none());
+        let reading = points.and_then(|points| canvas.chart.plane(|plane| Reading::between(points, plane)));
+        measured.set(reading.map_or_else(String::new, |it| format!("{}, {}", it.height(), it.width())));
+    });
     Effect::new(move || in_view.set(seen.with(|seen| seen.as_ref().and_then(|seen| seen.range))));
     Effect::new(move || {
         readings.set(seen.with(|seen| seen.as_ref().map(|seen| seen.readings.clone())).unwrap_or_default())
     });
-    let hand = Hand { canvas, hovered, on_moved, on_near_oldest, seen, pressed: Rc::default() };
+    let sketcher = Sketcher::new(Rc::clone(&canvas), drawings);
+    let hand = Hand { canvas, hovered, on_moved, on_near_oldest, seen, pressed: Rc::default(), sketcher };
     let obeying = hand.clone();
     Effect::new(move || {
         if let Some(command) = command.get() {
             obeying.obey(&command);
         }
     });
+    let grip = Memo::new(move |_| drawings.pen().with(|pen| pen.hovered()).map(|(_, grip)| grip));
+    let tool = Memo::new(move |_| drawings.pen().with(|pen| pen.tool()).map(Tool::as_str));
+    let wants_all = Memo::new(move |_| drawings.pen().with(|pen| pen.wants_all()));
     let told = move |read: fn(&Painted) -> String| move || painted.with(|it| it.as_ref().map(read));
     let seen_of = move |read: fn(&Seen) -> Option<String>| move || seen.with(|it| it.as_ref().and_then(read));
     let has_bars = move || drawing.with(|it| it.as_ref().is_some_and(|it| !it.picture.bars.is_empty()));
     let is_empty = move || is_waiting.get() && !has_bars();
-    let [wheeled, pressed, moved, released, left] = std::array::from_fn(|_| hand.clone());
+    let [wheeled, pressed, moved, released, left, twice] = std::array::from_fn(|_| hand.clone());
     view! {
         <div class="canvas">
             <div
@@ -131,13 +163,21 @@ pub fn Chart(
                 data-from=seen_of(|it| Some(it.range?.start.to_string()))
                 data-to=seen_of(|it| Some(it.range?.end.to_string()))
                 data-span=seen_of(|it| Some(format!("{:.1}", it.span)))
+                data-tool=tool
+                data-grip=move || grip.get().map(|grip| if grip == Grip::Body { "body" } else { "handle" })
+                data-drawn=move || drawings.book().with(|book| book.kept().len()).to_string()
+                data-takes-all=move || wants_all.get().then_some("")
                 on:wheel=move |event| wheeled.on_wheel(&event)
                 on:pointerdown=move |event| pressed.on_press(&event)
                 on:pointermove=move |event| moved.on_move(&event)
                 on:pointerup=move |event| released.on_release(&event)
-                on:pointercancel=move |event| hand.on_release(&event)
+                on:pointercancel=move |event| hand.on_cancel(&event)
                 on:pointerleave=move |_| left.on_leave()
-                on:dblclick=move |_| command.set(Some(Command::Go(Move::Reset)))
+                on:dblclick=move |_| {
+                    if !twice.sketcher.took_last() {
+                        command.set(Some(Command::Go(Move::Reset)));
+                    }
+                }
             ></div>
             <Show when=move || painted.with(Option::is_none)>
                 <FirstPaintView />
@@ -145,6 +185,7 @@ pub fn Chart(
             <Show when=is_empty>
                 <div class="skeleton" aria-hidden="true"></div>
             </Show>
+            <DrawingNote drawings measured on_edit=on_list />
             <OldestNote behind is_in_view=Signal::derive(move || seen.with(|it| it.as_ref().is_some_and(|it| it.range.is_some() && it.before < 0.5))) />
             <Show when=move || is_broken.get()>
                 <p class="chart-error" role="alert">
@@ -166,6 +207,8 @@ struct Hand {
     seen: RwSignal<Option<Seen>>,
     /// Where each pointer is that is down.
     pressed: Rc<RefCell<Vec<(i32, f64, f64)>>>,
+    /// Comes first: what it takes does not move the chart.
+    sketcher: Sketcher,
 }
 
 impl Hand {
@@ -183,6 +226,8 @@ impl Hand {
             Command::Bars(name) => self.with(|chart| {
                 files::hand_out(&files::address_of("text/csv", &chart.bars_in_view()), name);
             }),
+            Command::AddLevel => self.sketcher.add_level(),
+            Command::SetPoint => self.sketcher.set_point(),
             Command::Picture { title, name } => self.with(|chart| files::hand_out(&chart.picture(title), name)),
         }
     }
@@ -225,9 +270,17 @@ impl Hand {
     }
 
     fn on_press(&self, event: &PointerEvent) {
-        if event.button() == 0 {
-            pointer::capture(event);
-            self.pressed.borrow_mut().push((event.pointer_id(), at(event).0, at(event).1));
+        if event.button() != 0 {
+            return;
+        }
+        pointer::capture(event);
+        let is_first = self.pressed.borrow().is_empty();
+        if !is_first {
+            self.sketcher.abandon();
+        }
+        self.pressed.borrow_mut().push((event.pointer_id(), at(event).0, at(event).1));
+        if is_first && self.sketcher.press(event) {
+            self.point(Some(at(event)));
         }
     }
 
@@ -238,7 +291,9 @@ impl Hand {
             (mine.1, mine.2) = (x, y);
         }
         let now = self.pressed.borrow().clone();
+        let is_sketching = self.sketcher.go(event, !now.is_empty());
         match (before.as_slice(), now.as_slice()) {
+            _ if is_sketching => {}
             ([one], [_]) if x != one.1 => {
                 let by = one.1 - x;
                 let mut step = None;
@@ -261,10 +316,17 @@ impl Hand {
     }
 
     fn on_release(&self, event: &PointerEvent) {
+        self.sketcher.release(event);
+        self.pressed.borrow_mut().retain(|it| it.0 != event.pointer_id());
+    }
+
+    fn on_cancel(&self, event: &PointerEvent) {
+        self.sketcher.abandon();
         self.pressed.borrow_mut().retain(|it| it.0 != event.pointer_id());
     }
 
     fn on_leave(&self) {
+        self.sketcher.leave();
         self.point(None);
     }
 
@@ -318,8 +380,8 @@ impl Painted {
 }
 
 /// The chart with what it shows now.
-struct Canvas {
-    chart: PriceChart,
+pub(super) struct Canvas {
+    pub(super) chart: PriceChart,
     shown: Option<(SeriesKey, Arc<Picture>)>,
     /// Counts what was shown, so that the word of a frame that was overtaken is not passed on.
     turn: Rc<Cell<u64>>,

@@ -8,6 +8,7 @@ pub mod bar_table;
 pub mod cache_settings;
 pub mod chart;
 pub mod dialogue;
+pub mod drawings;
 pub mod first_paint;
 pub mod header;
 pub mod icon_button;

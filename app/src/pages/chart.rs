@@ -16,6 +16,8 @@ use crate::chart::readings::Readings;
 use crate::components::banner::BannerView;
 use crate::components::bar_table::{BarTable, SpokenSummary};
 use crate::components::chart::{Chart, Command};
+use crate::components::drawings::list::DrawingsDialogue;
+use crate::components::drawings::tools::DrawingTools;
 use crate::components::header::Header;
 use crate::components::indicators::{IndicatorLegend, IndicatorsDialogue};
 use crate::components::legend::Legend;
@@ -35,6 +37,7 @@ use crate::problem::Problem;
 use crate::response::set_status;
 use crate::series::SeriesKey;
 use crate::stores::chart_store::{ChartStore, Drawing};
+use crate::stores::drawings::Drawings;
 use crate::stores::filling::Filling;
 use crate::stores::quality::QualityStore;
 use crate::stores::quotes::Quotes;
@@ -166,8 +169,16 @@ pub fn ChartPage() -> impl IntoView {
     ] {
         shortcuts.add("Chart", keys, label, Callback::new(move |()| command.set(Some(Command::StepPointer(bars)))));
     }
-    let lift = Callback::new(move |()| command.set(Some(Command::LiftPointer)));
-    shortcuts.add("Chart", &["Escape"], "Take the crosshair away", lift);
+    let drawings = Drawings::new(symbol);
+    let is_listing_drawings = RwSignal::new(false);
+    let list_drawings = Callback::new(move |()| is_listing_drawings.set(true));
+    let lift = Callback::new(move |()| {
+        if !drawings.escape() {
+            command.set(Some(Command::LiftPointer));
+        }
+    });
+    let put_away = "Put the tool, measure, selection or crosshair away";
+    shortcuts.add("Chart", &["Escape"], put_away, lift);
     let is_choosing = RwSignal::new(false);
     let choose_indicators = Callback::new(move |()| is_choosing.set(true));
     shortcuts.add("Chart", &["i"], "Choose indicators", choose_indicators);
@@ -240,6 +251,7 @@ pub fn ChartPage() -> impl IntoView {
                 <section class="board" aria-label="Chart" style:--panes=panes>
                     <Legend drawing=store.drawing() hovered />
                     <IndicatorLegend look choose readings on_open=choose_indicators />
+                    <DrawingTools drawings command shortcuts on_list=list_drawings />
                     <Chart
                         drawing=store.drawing()
                         is_waiting
@@ -252,6 +264,8 @@ pub fn ChartPage() -> impl IntoView {
                         on_moved
                         behind
                         on_near_oldest
+                        drawings
+                        on_list=list_drawings
                     />
                     <VacancyView vacancy on_retry=Callback::new(move |()| store.retry()) />
                     <SpokenSummary summary shortcuts />
@@ -269,6 +283,7 @@ pub fn ChartPage() -> impl IntoView {
             </main>
             <ManageWatchlists watchlists open=is_managing />
             <IndicatorsDialogue look choose open=is_choosing />
+            <DrawingsDialogue drawings shown=store.drawing() in_view open=is_listing_drawings />
             <BarTable drawing=store.drawing() summary open=is_tabled />
             <SettingsDialogue settings=use_settings() open=is_setting />
             <ShortcutList shortcuts open=is_listing_keys />

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use js_sys::Reflect;
 use tidemark_market::view::{Change, Pyramid};
-use tidemark_market::{Bar, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{Bar, Hours, TimeRange, Timeframe, Timestamp};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -21,6 +21,8 @@ use wasm_bindgen::{JsCast, JsValue};
 use self::painter::{Canvas, Painter, Palette, is_library_complete};
 use super::page;
 use super::time_text::TimeText;
+use crate::chart::drawings::plane::{Plane, expected};
+use crate::chart::drawings::{Book, Pen, Sketch};
 use crate::chart::indicators::Indicators;
 use crate::chart::look::{Look, Part};
 use crate::chart::readings::Readings;
@@ -111,6 +113,9 @@ struct Inner {
     pyramid: Pyramid,
     forecast: Vec<Bar>,
     indicators: Indicators,
+    sketch: Sketch,
+    /// When bars are expected after the one that began then; known as soon as drawings may lie there.
+    ahead: (Option<Timestamp>, Vec<Timestamp>),
     look: Look,
     clock: Clock,
     viewport: Viewport,
@@ -144,6 +149,8 @@ impl PriceChart {
             pyramid: Pyramid::default(),
             forecast: Vec::new(),
             indicators: Indicators::default(),
+            sketch: Sketch::default(),
+            ahead: (None, Vec::new()),
             look: Look::default(),
             clock: Clock::default(),
             viewport: Viewport::default(),
@@ -206,6 +213,46 @@ impl PriceChart {
         self.point(at)
     }
 
+    /// Draws these drawings.
+    pub fn set_book(&self, book: Book) {
+        let is_same = self.inner.borrow().sketch.book == book;
+        if !is_same {
+            self.inner.borrow_mut().sketch.book = book;
+            Inner::request(&self.inner);
+        }
+    }
+
+    /// Draws what the hand does that draws.
+    pub fn set_pen(&self, pen: Pen) {
+        let is_same = self.inner.borrow().sketch.pen == pen;
+        if !is_same {
+            self.inner.borrow_mut().sketch.pen = pen;
+            Inner::request(&self.inner);
+        }
+    }
+
+    /// What `read` makes of the pane of prices as it is in view; `None` where there are no bars.
+    pub fn plane<T>(&self, read: impl FnOnce(&Plane) -> T) -> Option<T> {
+        let mut inner = self.inner.borrow_mut();
+        inner.look_ahead();
+        let layout = Layout::of(&inner.subject());
+        Plane::new(&inner.pyramid, &inner.ahead.1, &layout).map(|plane| read(&plane))
+    }
+
+    /// The newest bar's last price.
+    #[must_use]
+    pub fn last_close(&self) -> Option<f64> {
+        let inner = self.inner.borrow();
+        Some(inner.pyramid.bar_at(inner.positions().end - 1)?.close)
+    }
+
+    /// Where the crosshair is, in pixels from the host's left and top.
+    #[must_use]
+    pub fn pointed(&self) -> Option<(f64, f64)> {
+        let inner = self.inner.borrow();
+        inner.pointed_position().and(inner.pointed)
+    }
+
     /// Which part of the width lies left of `x`.
     #[must_use]
     pub fn share(&self, x: f64) -> f64 {
@@ -241,10 +288,13 @@ impl PriceChart {
     #[must_use]
     pub fn picture(&self, title: &str) -> String {
         let mut inner = self.inner.borrow_mut();
+        let pen = inner.sketch.pen;
+        inner.sketch.pen = pen.settled();
         let titled = inner.scene().map(|mut scene| {
             scene.labels.push(scene::title(title));
             scene
         });
+        inner.sketch.pen = pen;
         inner.show(&titled.unwrap_or_default(), &Scene::default());
         let options = js_sys::Object::new();
         for (name, value) in [
@@ -282,6 +332,7 @@ impl Inner {
         }
         self.times = Some(TimeText::by(series, self.clock));
         self.series = Some(series.clone());
+        self.ahead = (None, Vec::new());
         self.pyramid = Pyramid::new(&picture.bars);
         self.viewport = self.part_in_view();
     }
@@ -332,6 +383,20 @@ impl Inner {
     fn lay(&mut self) {
         let frame = scene::frame_in_view(&self.pyramid, self.viewport, self.size.0);
         self.indicators.lay(&self.pyramid, frame);
+        if !self.sketch.is_blank() {
+            self.look_ahead();
+        }
+    }
+
+    /// Makes known when bars after the newest are expected.
+    fn look_ahead(&mut self) {
+        let newest = self.pyramid.times().last().copied();
+        if self.ahead.0 != newest {
+            let times = |series: &SeriesKey| {
+                newest.map(|newest| expected(series.symbol.calendar(Hours::Regular), series.timeframe, newest))
+            };
+            self.ahead = (newest, self.series.as_ref().and_then(times).unwrap_or_default());
+        }
     }
 
     fn subject(&self) -> Subject<'_> {
@@ -339,6 +404,8 @@ impl Inner {
             pyramid: &self.pyramid,
             forecast: &self.forecast,
             indicators: &self.indicators,
+            sketch: &self.sketch,
+            ahead: &self.ahead.1,
             viewport: self.viewport,
             look: &self.look,
             size: self.size,

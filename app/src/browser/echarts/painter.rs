@@ -65,6 +65,9 @@ impl Palette {
             (Ink::Indicator(5), "--indicator-6"),
             (Ink::Indicator(6), "--indicator-7"),
             (Ink::Indicator(7), "--indicator-8"),
+            (Ink::Drawing, "--drawing"),
+            (Ink::DrawingSoft, "--drawing-soft"),
+            (Ink::FallSoft, "--fall-soft"),
         ];
         let values = page::colours(&tokens.map(|(_, token)| token));
         let colours = tokens.iter().zip(values).map(|((ink, _), value)| (*ink, JsValue::from(value))).collect();

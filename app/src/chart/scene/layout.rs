@@ -101,6 +101,32 @@ impl Layout {
         (0.0..self.width).contains(&x) && (0.0..self.bottom()).contains(&y)
     }
 
+    /// How many bars lie side by side in that many pixels.
+    #[must_use]
+    pub fn bars_in(&self, pixels: f64) -> f64 {
+        pixels / self.per_position()
+    }
+
+    /// The width of the panes, and where that of prices ends.
+    #[must_use]
+    pub fn pane(&self) -> (f64, f64) {
+        (self.width, self.y_of_price_bottom())
+    }
+
+    /// The price at `y`, with no more digits than a pixel tells.
+    #[must_use]
+    pub fn round_price(&self, y: f64) -> f64 {
+        let price = self.price.value(y);
+        let per_pixel = (self.price.value(y - 1.0) - price).abs();
+        let digits = -per_pixel.log10().floor();
+        // Nothing is rounded where a pixel tells nothing of it.
+        if !(-12.0..=12.0).contains(&digits) {
+            return price;
+        }
+        let power = 10_f64.powf(digits.abs());
+        if digits < 0.0 { (price / power).round() * power } else { (price * power).round() / power }
+    }
+
     pub(super) fn per_position(&self) -> f64 {
         self.width / self.viewport.span().max(f64::MIN_POSITIVE)
     }
@@ -110,7 +136,8 @@ impl Layout {
     }
 
     /// Where the pane of prices ends.
-    pub(super) fn y_of_price_bottom(&self) -> f64 {
+    #[must_use]
+    pub fn y_of_price_bottom(&self) -> f64 {
         self.volume.top() - BETWEEN / 2.0
     }
 

@@ -2,6 +2,7 @@
 
 mod axes;
 mod bars;
+mod drawings;
 mod forecast;
 mod indicators;
 mod layout;
@@ -12,6 +13,7 @@ use tidemark_market::{Bar, Timestamp};
 
 pub use self::axes::crosshair;
 pub use self::layout::Layout;
+use super::drawings::Sketch;
 use super::indicators::Indicators;
 use super::look::{Kind, Look};
 use super::viewport::Viewport;
@@ -45,6 +47,12 @@ pub enum Ink {
     OnAccent,
     /// The lines of indicators, as many as a chart may have.
     Indicator(usize),
+    /// What is drawn by hand.
+    Drawing,
+    /// The ground within it.
+    DrawingSoft,
+    /// The ground of a measured fall.
+    FallSoft,
 }
 
 /// How coordinates are read.
@@ -117,6 +125,10 @@ pub struct Subject<'a> {
     pub forecast: &'a [Bar],
     /// What is computed of it; the lines of [`frame_in_view`] are laid.
     pub indicators: &'a Indicators,
+    /// What is drawn by hand.
+    pub sketch: &'a Sketch,
+    /// When bars after the newest are expected; drawings may reach there.
+    pub ahead: &'a [Timestamp],
     /// Which part is in view.
     pub viewport: Viewport,
     /// How it is to look.
@@ -145,6 +157,7 @@ pub fn frame(subject: &Subject, layout: &Layout, time: impl Fn(Timestamp, Option
     indicators::over_bars(&mut scene, subject, layout);
     forecast::draw(&mut scene, subject, layout);
     indicators::panes(&mut scene, subject, layout);
+    drawings::draw(&mut scene, subject, layout);
     axes::edges(&mut scene, subject, layout);
     scene
 }
@@ -225,8 +238,9 @@ mod tests {
 
     fn scene(pyramid: &Pyramid, viewport: Viewport, look: &Look) -> Scene {
         let indicators = indicators(pyramid, viewport, look);
-        let subject =
-            Subject { pyramid, forecast: &[], indicators: &indicators, viewport, look, size: (1000.0, 500.0) };
+        let sketch = Sketch::default();
+        let (sketch, ahead, forecast, size) = (&sketch, &[][..], &[][..], (1000.0, 500.0));
+        let subject = Subject { pyramid, forecast, indicators: &indicators, sketch, ahead, viewport, look, size };
         frame(&subject, &Layout::of(&subject), |at, _| at.to_string())
     }
 
@@ -274,8 +288,10 @@ mod tests {
         let pyramid = Pyramid::new(&bars(300));
         let viewport = Viewport::newest(&pyramid.positions());
         let indicators = indicators(&pyramid, viewport, look);
+        let sketch = Sketch::default();
+        let (pyramid, indicators, sketch, ahead, forecast) = (&pyramid, &indicators, &sketch, &[][..], &[][..]);
         let size = (1000.0, height);
-        Layout::of(&Subject { pyramid: &pyramid, forecast: &[], indicators: &indicators, viewport, look, size })
+        Layout::of(&Subject { pyramid, forecast, indicators, sketch, ahead, viewport, look, size })
     }
 
     #[test]

@@ -39,6 +39,15 @@ pub(super) fn within(points: impl Iterator<Item = (f64, f64)>, layout: &Layout, 
 
 type Point = (f64, f64);
 
+/// The part of a stroke that lies within a pane from the left and the top to `right` and `bottom`; `None` where there is
+/// none.
+pub(super) fn clipped(from: Point, to: Point, (right, bottom): Point) -> Option<(Point, Point)> {
+    let turned = |(x, y): Point| (y, x);
+    let (from, to) = cut(from, to, 0.0, bottom)?;
+    let (from, to) = cut(turned(from), turned(to), 0.0, right)?;
+    Some((turned(from), turned(to)))
+}
+
 /// The part of a stroke that lies between two heights; `None` where there is none.
 fn cut(from: Point, to: Point, top: f64, bottom: f64) -> Option<(Point, Point)> {
     if from.1.max(to.1) < top || from.1.min(to.1) > bottom {
@@ -63,6 +72,15 @@ mod tests {
         assert_eq!(cut((0.0, -10.0), (10.0, 30.0), 0.0, 20.0), Some(((2.5, 0.0), (7.5, 20.0))));
         assert_eq!(cut((0.0, -10.0), (10.0, -1.0), 0.0, 20.0), None);
         assert_eq!(cut((0.0, 20.0), (10.0, 20.0), 0.0, 20.0), Some(((0.0, 20.0), (10.0, 20.0))));
+    }
+
+    #[test]
+    fn a_stroke_is_clipped_at_every_edge() {
+        let pane = (100.0, 50.0);
+        assert_eq!(clipped((-50.0, 0.0), (150.0, 40.0), pane), Some(((0.0, 10.0), (100.0, 30.0))));
+        assert_eq!(clipped((-50.0, 60.0), (150.0, 60.0), pane), None);
+        assert_eq!(clipped((-50.0, 20.0), (-10.0, 20.0), pane), None);
+        assert_eq!(clipped((10.0, 20.0), (20.0, 30.0), pane), Some(((10.0, 20.0), (20.0, 30.0))));
     }
 
     #[test]
