@@ -54,7 +54,8 @@ fn limit(simulator: &Simulator, requests: u32, window: Duration) {
 
 /// Asks for a stock at Polygon alone, its listing and splits with it, in some twenty slices.
 async fn fetch_twenty_slices(pool: &PgPool, simulator: &Simulator, servers: &[TestServer], symbol: &str) {
-    servers[0].hydrate(symbol, "h1", 1).await;
+    // Long enough to hold a session whatever day it is.
+    servers[0].hydrate(symbol, "h1", 4).await;
     let is_of_splits = |request: &RequestEntry| request.path.contains("/splits");
     eventually(|| async { asked_of(simulator, Provider::Polygon).iter().any(is_of_splits).then_some(()) }).await;
     in_slices(pool, symbol, "h1", "1 day").await;
