@@ -23,10 +23,12 @@ pub mod splits;
 pub mod standing;
 pub mod viewings;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
 use sqlx::postgres::types::PgRange;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 use tidemark_market::{TimeRange, Timestamp};
 
 use crate::error::Error;
@@ -45,10 +47,25 @@ pub async fn connect(url: &str, connections: u32) -> Result<PgPool, sqlx::Error>
     Ok(pool)
 }
 
-/// A pool's options. Who waits for a connection longer than two seconds is told that the store can't be reached.
+/// How long a connection that nobody used is taken for a living one: it answered when it was given back.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// A pool's options. Who waits for a connection longer than two seconds is told that the store can't be reached. A connection
+/// that has idled is asked whether it still is one before it is used; one that was just given back is not.
 #[must_use]
 pub fn pool_of(connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(connections).acquire_timeout(std::time::Duration::from_secs(2))
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(2))
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                if known.idle_for > FRESH_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
 }
 
 /// The database's form of a time. Times come from checked windows and validated bars, which lie in the years it knows;

@@ -41,11 +41,12 @@ impl DispatcherDuty {
         self.reap().await;
         let mut looked = Instant::now();
         while !shutdown.is_cancelled() {
+            let claimed = self.claim(&hands, &at_work, &shutdown, &stop).await;
+            // Not before: what was just queued would wait for it.
             if looked.elapsed() > LOOK_EVERY {
                 self.reap().await;
                 looked = Instant::now();
             }
-            let claimed = self.claim(&hands, &at_work, &shutdown, &stop).await;
             let sleep = match claimed {
                 Ok(0) => self.sleep_time().await,
                 Ok(_) => continue,
