@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde_json::json;
-use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use tidemark_app::backend::SeriesKey;
 use tidemark_market::coverage::Booking;
@@ -74,7 +73,7 @@ async fn scratch_named(url: &str, name: &str) -> PgPool {
     drop_database(&admin, name).await;
     sqlx::raw_sql(AssertSqlSafe(format!("create database {name}"))).execute(&admin).await.unwrap();
     let options = (*admin.connect_options()).clone().database(name);
-    let pool = PgPoolOptions::new().max_connections(16).connect_with(options).await.unwrap();
+    let pool = db::pool_of(16).connect_with(options).await.unwrap();
     db::MIGRATIONS.run(&pool).await.unwrap();
     for number in 0..SERIES {
         let listing = Listing { symbol: symbol(number), name: None, currency: None };

@@ -80,7 +80,7 @@ impl SizeBook {
         if size == former {
             return;
         }
-        if let Err(error) = db::sizes::set(&self.pool, &key, former, size).await {
+        if let Err(error) = Box::pin(db::sizes::set(&self.pool, &key, former, size)).await {
             tracing::warn!(provider = run.provider, %error, "a slice size could not be booked");
         }
         known.sizes.insert(key, size);

@@ -1,6 +1,6 @@
 //! The queue: enqueue, claim, keep, finish, fail, give back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -31,6 +31,8 @@ pub const CONTROL_CHANNEL: &str = "job_control";
 pub struct ClaimedRun {
     /// The run's id.
     pub id: i64,
+    /// The series' number in the database.
+    pub series_id: i32,
     /// Whose bars.
     pub series: SeriesKey,
     /// By whose sessions, the series' hours reckoned in.
@@ -179,7 +181,7 @@ pub async fn book_outside(
 /// Where the database fails.
 pub async fn claim(pool: &PgPool, worker: &str, lease: Duration, limit: i32) -> Result<Vec<ClaimedRun>, Error> {
     let rows = sqlx::query!(
-        r#"select id as "id!", symbol as "symbol!", timeframe as "timeframe!", hours as "hours!",
+        r#"select id as "id!", series_id as "series_id!", symbol as "symbol!", timeframe as "timeframe!", hours as "hours!",
                   layer::text as "layer!", slice as "slice!", attempt as "attempt!", provider as "provider!"
            from claim_queued_job($1, $2, $3)"#,
         worker,
@@ -193,6 +195,7 @@ pub async fn claim(pool: &PgPool, worker: &str, lease: Duration, limit: i32) -> 
             let series = series_key(&row.symbol, &row.timeframe)?;
             Ok(ClaimedRun {
                 id: row.id,
+                series_id: row.series_id,
                 calendar: series.symbol.calendar(read_hours(&row.hours)?),
                 series,
                 layer: row.layer.parse().map_err(|_| Error::Corrupt { what: "layer", value: row.layer.clone() })?,
@@ -268,6 +271,7 @@ pub async fn finish(
     answered: &[(&ClaimedRun, &Answer)],
     recheck_in: Duration,
 ) -> Result<HashMap<i64, u32>, Error> {
+    let series: BTreeSet<_> = answered.iter().map(|(run, _)| run.series_id).collect();
     let bars: Vec<_> = answered.iter().flat_map(|(_, answer)| &answer.validated.bars).copied().collect();
     let columns = Columns::from(bars.as_slice());
     let covered =
@@ -277,8 +281,9 @@ pub async fn finish(
     let ended = sqlx::query!(
         r#"select ended as "ended!", written as "written!"
            from finish_runs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                            $21, $22, $23)"#,
+                            $21, $22, $23, $24)"#,
         worker,
+        &series.into_iter().collect::<Vec<_>>(),
         &answered.iter().map(|(run, _)| run.id).collect::<Vec<_>>(),
         &answered.iter().map(|(run, _)| run.attempt).collect::<Vec<_>>(),
         &answered.iter().map(|(_, answer)| answer.adjusted).collect::<Vec<_>>(),

@@ -1,12 +1,11 @@
 //! Ending runs in batches: what is answered while one statement is under way is written by the next.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
-use tidemark_market::{Layer, Symbol, Timeframe, Timestamp};
+use tidemark_market::{Layer, Timestamp};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +30,7 @@ pub struct Finisher(Vec<mpsc::UnboundedSender<Answered>>);
 pub type Finished = Result<Option<u32>, Arc<Error>>;
 
 struct Answered {
-    run: ClaimedRun,
+    run: Arc<ClaimedRun>,
     answer: Arc<Answer>,
     done: oneshot::Sender<Finished>,
 }
@@ -41,12 +40,10 @@ impl Finisher {
     ///
     /// # Errors
     /// Where the database fails; then nothing was written.
-    pub async fn finish(&self, run: &ClaimedRun, answer: Arc<Answer>) -> Finished {
+    pub async fn finish(&self, run: &Arc<ClaimedRun>, answer: Arc<Answer>) -> Finished {
         let (done, finished) = oneshot::channel();
-        let mut hasher = DefaultHasher::new();
-        run.series.hash(&mut hasher);
-        let way = usize::try_from(hasher.finish() % self.0.len() as u64).unwrap_or(0);
-        if self.0[way].send(Answered { run: run.clone(), answer, done }).is_err() {
+        let way = usize::try_from(run.series_id).unwrap_or(0) % self.0.len();
+        if self.0[way].send(Answered { run: Arc::clone(run), answer, done }).is_err() {
             return Ok(None);
         }
         finished.await.unwrap_or(Ok(None))
@@ -92,7 +89,7 @@ impl FinisherDuty {
     }
 
     async fn finish(&self, mut batch: Vec<Answered>) {
-        batch.sort_by_cached_key(place);
+        batch.sort_by(|one, other| place(one).cmp(&place(other)));
         match self.write(&batch).await {
             // One that the database refuses must not cost the others theirs.
             Err(error) if batch.len() > 1 && error.refusal().is_some() => {
@@ -107,7 +104,7 @@ impl FinisherDuty {
     }
 
     async fn write(&self, batch: &[Answered]) -> Result<HashMap<i64, u32>, Error> {
-        let answered: Vec<_> = batch.iter().map(|answered| (&answered.run, &*answered.answer)).collect();
+        let answered: Vec<_> = batch.iter().map(|answered| (&*answered.run, &*answered.answer)).collect();
         crash::point("before_commit");
         let written = db::queue::finish(&self.pool, &self.worker, &answered, self.recheck_in).await;
         crash::point("after_commit");
@@ -117,17 +114,9 @@ impl FinisherDuty {
 }
 
 /// Runs of one series and layer stand together.
-fn place(answered: &Answered) -> (Symbol, Timeframe, Layer, String, bool, Timestamp) {
+fn place(answered: &Answered) -> (i32, Layer, &str, bool, Timestamp) {
     let run = &answered.run;
-    let series = &run.series;
-    (
-        series.symbol.clone(),
-        series.timeframe,
-        run.layer,
-        run.provider.clone(),
-        answered.answer.adjusted,
-        run.slice.start,
-    )
+    (run.series_id, run.layer, &run.provider, answered.answer.adjusted, run.slice.start)
 }
 
 fn tell(batch: Vec<Answered>, written: Result<HashMap<i64, u32>, Error>) {

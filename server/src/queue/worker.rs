@@ -61,12 +61,13 @@ impl Workshop {
     /// Works on `run` until it has ended, is given back, or belongs to another. It is given back on `stop`.
     pub async fn work(&self, run: ClaimedRun, stop: CancellationToken) {
         crash::point("after_claim");
+        let run = Arc::new(run);
         let lease = self.leases.keep(&run);
         self.notifier.changed(&run.series);
         // A panic is one run's: its siblings go on, and nobody waits for its lease to run out.
         let result = match AssertUnwindSafe(self.serve(&run, &lease, stop)).catch_unwind().await {
             Ok(result) => result,
-            Err(_) => self.fail(&run, &worker_panicked()).await,
+            Err(_) => Box::pin(self.fail(&run, &worker_panicked())).await,
         };
         match result {
             Ok(true) => self.notifier.changed(&run.series),
@@ -85,19 +86,20 @@ impl Workshop {
         }
     }
 
-    /// False where the lease was lost.
-    async fn serve(&self, run: &ClaimedRun, lease: &Lease, stop: CancellationToken) -> Result<bool, Error> {
+    /// False where the lease was lost. What is rare is boxed, here and below: a future is as large as the largest that it may
+    /// wait for, and is copied for each run.
+    async fn serve(&self, run: &Arc<ClaimedRun>, lease: &Lease, stop: CancellationToken) -> Result<bool, Error> {
         crash::poison(run.series.symbol.as_str());
         match self.registry.named(&run.provider).cloned() {
             Some(provider) => self.fetch_and_finish(run, &*provider, lease, stop).await,
-            None => self.fail(run, &provider_is_gone(&run.provider)).await,
+            None => Box::pin(self.fail(run, &provider_is_gone(&run.provider))).await,
         }
     }
 
     /// False where the lease was lost.
     async fn fetch_and_finish(
         &self,
-        run: &ClaimedRun,
+        run: &Arc<ClaimedRun>,
         provider: &dyn Provider,
         lease: &Lease,
         stop: CancellationToken,
@@ -108,9 +110,9 @@ impl Workshop {
         metrics::histogram!("tidemark_fetch_seconds", "provider" => run.provider.clone()).record(took.as_secs_f64());
         match outcome {
             Outcome::Fetched(Ok(fetched)) => self.finish(run, provider, fetched, took, lease).await,
-            Outcome::Fetched(Err(error)) => self.fail(run, &error).await,
+            Outcome::Fetched(Err(error)) => Box::pin(self.fail(run, &error)).await,
             Outcome::LeaseLost => Ok(false),
-            Outcome::Stopped => self.give_back(run).await,
+            Outcome::Stopped => Box::pin(self.give_back(run)).await,
         }
     }
 
@@ -123,13 +125,15 @@ impl Workshop {
 
     async fn finish(
         &self,
-        run: &ClaimedRun,
+        run: &Arc<ClaimedRun>,
         provider: &dyn Provider,
         fetched: Fetched,
         took: Duration,
         lease: &Lease,
     ) -> Result<bool, Error> {
-        self.book_allowance(run, fetched.allowance.as_ref(), None).await;
+        if fetched.allowance.is_some() {
+            Box::pin(self.book_allowance(run, fetched.allowance.as_ref(), None)).await;
+        }
         self.sizes.learn(provider, run, &fetched, took).await;
         let (answer, gone) = self.answer_of(run, provider, fetched);
         let answer = Arc::new(answer);
@@ -139,14 +143,14 @@ impl Workshop {
         };
         let written = match stored {
             Ok(written) => written,
-            Err(error) => return self.refused_by_store(run, &error).await,
+            Err(error) => return Box::pin(self.refused_by_store(run, &error)).await,
         };
         let Some(written) = written else { return Ok(false) };
         self.count_doubts(run, &answer.booking);
         self.count_end(run, "success");
         metrics::counter!("tidemark_bars_written_total", "provider" => run.provider.clone()).increment(written.into());
         tracing::debug!(run = run.id, slice = %run.slice, written, "slice fetched");
-        if let Err(error) = self.book_outside(run, &gone).await {
+        if let Err(error) = Box::pin(self.book_outside(run, &gone)).await {
             tracing::warn!(run = run.id, %error, "what the provider no longer keeps could not be booked");
         }
         Ok(true)
@@ -154,7 +158,7 @@ impl Workshop {
 
     /// Hands the bars to the database, and again for as long as it is away: they were fetched, and need not be fetched
     /// twice. Whether the run is still ours is decided by the statement that ends it.
-    async fn store(&self, run: &ClaimedRun, answer: &Arc<Answer>) -> Finished {
+    async fn store(&self, run: &Arc<ClaimedRun>, answer: &Arc<Answer>) -> Finished {
         loop {
             match self.finisher.finish(run, Arc::clone(answer)).await {
                 Err(error) if error.refusal() != Some(Refusal::Rule) => {
