@@ -43,6 +43,7 @@ Ratios are to the best peer, and to the floor, of the same kind.
 
 END
   node bench/queue/table.mjs <"$rows"
+  printf '\n%s\n' "$(<bench/queue/where-the-time-goes.md)"
   [[ -z ${BENCH_QUEUE_OURS:-} ]] || for part in flat tick soak; do
     printf '\n## %s\n\n' "$part"
     DATABASE_URL=$server "$BENCH_QUEUE_OURS" "$part" | sed 's/^/    /'
