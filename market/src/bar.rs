@@ -34,4 +34,16 @@ impl Bar {
     pub const fn new(ts: Timestamp, open: f64, high: f64, low: f64, close: f64, volume: f64) -> Self {
         Self { ts, open, high, low, close, volume, vwap: None, trades: None }
     }
+
+    /// In the place of a bar that is not there: its prices are NaN.
+    #[must_use]
+    pub const fn lacking(ts: Timestamp) -> Self {
+        Self::new(ts, f64::NAN, f64::NAN, f64::NAN, f64::NAN, 0.0)
+    }
+
+    /// Whether it is only in a bar's place.
+    #[must_use]
+    pub const fn is_lacking(&self) -> bool {
+        self.close.is_nan()
+    }
 }

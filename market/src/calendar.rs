@@ -191,6 +191,16 @@ impl Calendar {
         spans
     }
 
+    /// When the bars of `range` begin that the market's hours leave room for, `most` of them at most. What is closed in it
+    /// is left out by the caller.
+    #[must_use]
+    pub fn bar_starts(self, timeframe: Timeframe, range: TimeRange, most: usize) -> Vec<Timestamp> {
+        let first = self.bar_start(timeframe, range.start);
+        let first = if first < range.start { self.bar_end(timeframe, first) } else { first };
+        let next = |at: &Timestamp| Some(self.bar_end(timeframe, *at)).filter(|next| next > at);
+        std::iter::successors(Some(first), next).take_while(|at| *at < range.end).take(most).collect()
+    }
+
     /// The day at the exchange in which `at` lies.
     #[must_use]
     pub fn local_date(self, at: Timestamp) -> Option<NaiveDate> {

@@ -2,7 +2,8 @@
 //!
 //! Bars lie at whole **positions**: bar 7 spans 6.5 to 7.5 on the axis, whatever time passed since bar 6. Where a bar would
 //! be narrower than [`NARROWEST_BAR`] pixels, neighbours are merged by two, four, eight and so on, always at fixed multiples
-//! of positions, so that panning moves merged bars and never changes them. A [`Pyramid`] holds every level in columns of
+//! of positions, so that panning moves merged bars and never changes them. A place may be kept free by
+//! [`Bar::lacking`]: such a bar counts for nothing where it is merged. A [`Pyramid`] holds every level in columns of
 //! `f64`, as a chart's typed arrays want them. A step of panning or zooming looks at what is in view alone:
 //!
 //! ```
@@ -145,7 +146,8 @@ impl Pyramid {
     #[must_use]
     pub fn bar_at(&self, position: i64) -> Option<Bar> {
         let (ts, it) = self.held_at(position)?;
-        Some(Bar::new(ts, it.open, it.high, it.low, it.close, it.volume))
+        let is_there = !it.close.is_nan();
+        is_there.then(|| Bar::new(ts, it.open, it.high, it.low, it.close, it.volume))
     }
 
     /// Where a time lies among the bars: on the one that begins then, else between its neighbours by the time that passed,
@@ -339,7 +341,7 @@ fn level_for(pixels: f64) -> usize {
 }
 
 /// One bar of a level.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 struct Merged {
     open: f64,
     high: f64,
@@ -351,12 +353,20 @@ struct Merged {
 impl Merged {
     fn with(self, later: Self) -> Self {
         Self {
-            open: self.open,
+            open: if self.open.is_nan() { later.open } else { self.open },
             high: self.high.max(later.high),
             low: self.low.min(later.low),
-            close: later.close,
+            close: if later.close.is_nan() { self.close } else { later.close },
             volume: self.volume + later.volume,
         }
+    }
+}
+
+/// Bit by bit, so that a bar that is lacking is the same as another.
+impl PartialEq for Merged {
+    fn eq(&self, other: &Self) -> bool {
+        let bits = |it: &Self| [it.open, it.high, it.low, it.close, it.volume].map(f64::to_bits);
+        bits(self) == bits(other)
     }
 }
 
@@ -575,6 +585,22 @@ mod tests {
             prop_assert!(line.position.is_sorted());
             prop_assert!(line.position.iter().all(|position| frame.positions().contains(&(*position as i64))));
         }
+    }
+
+    #[test]
+    fn a_place_that_is_kept_free_counts_for_nothing() {
+        let mut with_room = bars(&[1, 2, 3, 4, 5, 6]);
+        for place in [1, 2, 3] {
+            with_room[place] = Bar::lacking(with_room[place].ts);
+        }
+        let mut pyramid = Pyramid::new(&with_room);
+        assert_eq!(pyramid.take(&with_room), Change::Nothing);
+        assert_eq!((pyramid.bar_at(1), pyramid.bar_at(4)), (None, Some(bar(5))));
+        let columns = pyramid.columns(pyramid.frame(Visible { from: 0.0, to: 6.0, width: 3.0 * NARROWEST_BAR }));
+        assert_eq!((columns.open[0], columns.close[0], columns.high[0]), (1.0, 1.0, 2.0));
+        assert!(columns.open[1].is_nan() && columns.high[1].is_nan());
+        assert_eq!(columns.volume, [1.0, 0.0, 2.0]);
+        assert_eq!(pyramid.take(&bars(&[1, 2, 3, 4, 5, 6])), Change::At(1..4), "what comes takes its place");
     }
 
     #[test]
