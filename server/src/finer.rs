@@ -90,7 +90,8 @@ async fn made(
     part: &Part,
     stored: &mut Stored,
 ) -> Result<Vec<Bar>, Error> {
-    let reading = Reading { window: part.range, since: None, as_of: None, adjust, asked: Vec::new() };
+    let reading =
+        Reading { window: part.range, ahead: part.range.end, since: None, as_of: None, adjust, asked: Vec::new() };
     let finer = db::bars::read(pool, &part.source, &reading).await?;
     for provider in finer.providers {
         if !stored.providers.contains(&provider) {

@@ -15,8 +15,8 @@ use tidemark_market::slicing::{self, Ask, PlannedSlice, Sizes};
 use tidemark_market::standing::{StandingReport, stretches};
 use tidemark_market::wire::{ChartData, bars_of};
 use tidemark_market::{
-    Adjust, Hours, Layer, Quote, Schedule, SeriesProgress, Spans, Symbol, TimeRange, Timeframe, Timestamp, layer,
-    sizing,
+    Adjust, Hours, Layer, Quote, Schedule, SeriesProgress, Spans, Symbol, TimeRange, Timeframe, Timestamp, calendar,
+    layer, sizing,
 };
 use tokio::sync::Notify;
 
@@ -82,7 +82,11 @@ impl Service {
         }
         let asked = [Layer::Historical, Layer::Intraday].map(|layer| (layer, slicing::asked_spans(&ask, layer)));
         let whole = whole_bars(&ask, &asked);
-        let reading = Reading { window: whole, since: *since, as_of: *as_of, adjust: *adjust, asked: asked.to_vec() };
+        // What is expected belongs to a window that reaches up to the moment of the reading.
+        let reaches_up = ask.window.end >= as_of.unwrap_or(ask.now);
+        let ahead = if reaches_up { calendar::END } else { whole.end };
+        let asked = asked.to_vec();
+        let reading = Reading { window: whole, ahead, since: *since, as_of: *as_of, adjust: *adjust, asked };
         let mut stored = db::bars::read(&self.pool, series, &reading).await?;
         if stored.hours != settings.hours {
             return Err(Error::ChangedMeanwhile(series.to_string()));

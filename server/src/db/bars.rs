@@ -17,6 +17,8 @@ use crate::error::Error;
 pub struct Reading {
     /// Over which time.
     pub window: TimeRange,
+    /// Until when what is expected is read: it lies after the window.
+    pub ahead: Timestamp,
     /// Only what changed after this revision; everything where `None`.
     pub since: Option<u64>,
     /// As it was known at this moment; as it is known now where `None`.
@@ -25,6 +27,15 @@ pub struct Reading {
     pub adjust: Adjust,
     /// The session time that is wanted of each layer.
     pub asked: Vec<(Layer, Vec<TimeRange>)>,
+}
+
+impl Reading {
+    fn end_of(&self, layer: Layer) -> Timestamp {
+        match layer {
+            Layer::Historical | Layer::Intraday => self.window.end,
+            Layer::Forecast => self.ahead,
+        }
+    }
 }
 
 /// What is stored of a series over a window.
@@ -167,7 +178,7 @@ async fn read_bars(
             series_id,
             layer.as_str(),
             to_utc(reading.window.start),
-            to_utc(reading.window.end),
+            to_utc(reading.end_of(layer)),
             since
         )
         .fetch_all(&mut *snapshot)
@@ -207,7 +218,7 @@ async fn read_bars_as_of(
             series_id,
             layer.as_str(),
             to_utc(reading.window.start),
-            to_utc(reading.window.end),
+            to_utc(reading.end_of(layer)),
             to_utc(as_of)
         )
         .fetch_all(&mut *snapshot)

@@ -42,7 +42,7 @@ pub async fn read(
     let data = service.read_chart(&query.chart_request()?).await?;
     let of = |layer| bars_of(&data.layers, layer);
     Ok(Json(BarsAnswer {
-        bars: layer::merge(of(Layer::Historical), of(Layer::Intraday), of(Layer::Forecast)),
+        bars: layer::merge(of(Layer::Historical), of(Layer::Intraday), &[]),
         symbol: data.symbol,
         timeframe: data.timeframe,
         window: data.window,
