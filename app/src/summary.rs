@@ -1,20 +1,27 @@
 //! What a chart shows, in sentences, for someone who does not see it.
 
+use tidemark_market::Timestamp;
 use tidemark_market::standing::{Standing, StandingReport};
-use tidemark_market::{Bar, Timestamp};
 
+use crate::chart::room::Blank;
+use crate::components::lack_note::name_of;
 use crate::series::SeriesKey;
+use crate::stores::holding::Picture;
 use crate::stores::strip::{name, shares};
 use crate::text::{counted, price};
+
+/// How many stretches without bars are named.
+const MOST_HOLES: usize = 3;
 
 /// Range, first and last, high and low with their times, change, and what of the window is not held. `when` writes a time.
 #[must_use]
 pub fn summary(
     series: &SeriesKey,
-    bars: &[Bar],
+    picture: &Picture,
     standing: Option<&StandingReport>,
     when: impl Fn(Timestamp) -> String,
 ) -> String {
+    let bars = &picture.bars;
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return format!("{series}: no bars.") };
     let high = bars.iter().fold(first, |high, bar| if bar.high > high.high { bar } else { high });
     let low = bars.iter().fold(first, |low, bar| if bar.low < low.low { bar } else { low });
@@ -24,7 +31,9 @@ pub fn summary(
         format!("Highest {} at {}.", price(high.high), when(high.ts)),
         format!("Lowest {} at {}.", price(low.low), when(low.ts)),
     ];
+    sentences.extend(expected(picture, &when));
     sentences.extend(standing.map(lacking));
+    sentences.extend(holes(picture.room.blanks(), when));
     sentences.join(" ")
 }
 
@@ -47,9 +56,37 @@ fn lacking(report: &StandingReport) -> String {
     }
 }
 
+fn expected(picture: &Picture, when: impl Fn(Timestamp) -> String) -> Option<String> {
+    let (last, (low, high)) = picture.forecast.last().zip(picture.bands.last())?;
+    let bars = counted(picture.forecast.len() as u64, "bar");
+    let (close, low, high) = (price(last.close), price(*low), price(*high));
+    Some(format!("Expected after that: {bars} up to {}, last {close} ({low} to {high}).", when(last.ts)))
+}
+
+/// Where bars lack, the newest first.
+fn holes(blanks: &[Blank], when: impl Fn(Timestamp) -> String) -> Option<String> {
+    let told = blanks.iter().rev().take(MOST_HOLES).map(|Blank { lack, .. }| {
+        let (from, to) = (when(lack.range.start), when(lack.range.end));
+        format!("{from} to {to} ({})", name_of(lack.reason).to_lowercase())
+    });
+    let told: Vec<_> = told.collect();
+    let more = match blanks.len().saturating_sub(MOST_HOLES) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    (!told.is_empty()).then(|| format!("No bars from {}{more}.", told.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
+    use tidemark_market::{Bar, Calendar, TimeRange, Timeframe};
+
     use super::*;
+    use crate::chart::room::{Lack, Room};
+
+    fn picture(bars: &[Bar]) -> Picture {
+        Picture { bars: bars.to_vec(), ..Picture::default() }
+    }
 
     fn bar(ts: i64, open: f64, high: f64, low: f64, close: f64) -> Bar {
         Bar { ts: Timestamp(ts), open, high, low, close, volume: 1.0, vwap: None, trades: None }
@@ -61,8 +98,26 @@ mod tests {
         let bars =
             [bar(1, 100.0, 110.0, 99.0, 105.0), bar(2, 105.0, 120.0, 104.0, 118.0), bar(3, 118.0, 118.0, 90.0, 95.0)];
         let text = "AAPL h1: 3 bars from 1 to 3. Opened at 100.00, last 95.00, down 5.00 %. Highest 120.00 at 2. Lowest 90.00 at 3.";
-        assert_eq!(summary(&series, &bars, None, |at| at.0.to_string()), text);
-        assert_eq!(summary(&series, &[], None, |at| at.0.to_string()), "AAPL h1: no bars.");
+        assert_eq!(summary(&series, &picture(&bars), None, |at| at.0.to_string()), text);
+        assert_eq!(summary(&series, &Picture::default(), None, |at| at.0.to_string()), "AAPL h1: no bars.");
         assert_eq!((change(1.0, 1.0), change(1.0, 1.012)), ("unchanged".to_owned(), "up 1.20 %".to_owned()));
+    }
+
+    #[test]
+    fn where_bars_lack_is_told_with_why() {
+        let lack =
+            |start, end| Lack { range: TimeRange { start: Timestamp(start), end: Timestamp(end) }, reason: None };
+        let hour = tidemark_market::time::HOUR;
+        let bars: Vec<Bar> = [0, 2, 4, 6, 8].map(|at| bar(at * hour, 1.0, 1.0, 1.0, 1.0)).to_vec();
+        let lacks: Vec<Lack> = [1, 3, 5, 7].map(|at| lack(at * hour, (at + 1) * hour)).to_vec();
+        let room = Room::between(&bars, &lacks, Calendar::AlwaysOpen, Timeframe::H1);
+        let said = summary(
+            &SeriesKey::parse("X:BTCUSD", "h1").unwrap(),
+            &Picture { bars, room, ..Picture::default() },
+            None,
+            |at| (at.0 / hour).to_string(),
+        );
+        let end = "No bars from 7 to 8 (not here yet), 5 to 6 (not here yet), 3 to 4 (not here yet), and 1 more.";
+        assert!(said.ends_with(end), "{said}");
     }
 }

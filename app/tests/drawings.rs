@@ -47,6 +47,10 @@ fn with_plane<T>(scale: ScaleKind, share: f64, act: impl FnOnce(&Plane) -> T) ->
     let ahead = expected(Calendar::Xnys, Timeframe::H1, *pyramid.times().last().unwrap());
     let (look, indicators, sketch) = (Look { scale, ..Look::default() }, Indicators::default(), Sketch::default());
     let subject = Subject {
+        bands: &[],
+        extended: &[],
+        blanks: &[],
+        bar_millis: 60_000,
         pyramid: &pyramid,
         forecast: &[],
         indicators: &indicators,

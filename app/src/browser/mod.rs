@@ -11,6 +11,7 @@ pub mod files;
 pub mod keyboard;
 pub mod locks;
 pub mod marks;
+pub mod motion;
 pub mod page;
 pub mod pointer;
 pub mod popover;

@@ -1,4 +1,4 @@
-//! Dragging: a line of a list by a handle in it, or what the chart shows.
+//! Where pointers are, and dragging: a line of a list by a handle in it, or what the chart shows.
 
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, PointerEvent};
@@ -16,6 +16,13 @@ pub fn capture(event: &PointerEvent) {
         // Refused where the pointer is gone already.
         let _ = handle.set_pointer_capture(event.pointer_id());
     }
+}
+
+/// Whether it is within the element of that id.
+#[must_use]
+pub fn is_within(event: &PointerEvent, id: &str) -> bool {
+    let element = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+    element.and_then(|element| element.closest(&format!("#{id}")).ok().flatten()).is_some()
 }
 
 /// Where the pointer is, from the top of the list and not of the window, so that scrolling counts as moving.

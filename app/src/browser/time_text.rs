@@ -1,20 +1,38 @@
 //! Times as the exchange's clock shows them, by the browser's own `Intl`: no time zone table is shipped.
 
 use js_sys::{Array, Date, Intl, Object, Reflect};
+use tidemark_market::calendar::utc_to_new_york;
+use tidemark_market::time::MINUTE;
 use tidemark_market::{AssetClass, Timeframe, Timestamp};
 use wasm_bindgen::JsValue;
 
 use crate::series::SeriesKey;
 use crate::stores::settings::Clock;
+use tidemark_market::ticks::Wall;
 
 /// Writes times of one series by one clock. The exchange's is New York's for equities and currencies, UTC for crypto.
 pub struct TimeText {
-    axis: Intl::DateTimeFormat,
+    zone: Zone,
     full: Intl::DateTimeFormat,
-    year: Intl::DateTimeFormat,
-    month: Intl::DateTimeFormat,
-    day: Intl::DateTimeFormat,
-    time: Intl::DateTimeFormat,
+}
+
+/// Whose clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Zone {
+    NewYork,
+    Utc,
+    Local,
+}
+
+impl Zone {
+    /// By its name; the browser's own has none.
+    const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::NewYork => Some("America/New_York"),
+            Self::Utc => Some("UTC"),
+            Self::Local => None,
+        }
+    }
 }
 
 impl TimeText {
@@ -28,56 +46,31 @@ impl TimeText {
     #[must_use]
     pub fn by(series: &SeriesKey, clock: Clock) -> Self {
         let exchange = match series.symbol.asset_class() {
-            AssetClass::Equity | AssetClass::Fx => "America/New_York",
-            AssetClass::Crypto => "UTC",
+            AssetClass::Equity | AssetClass::Fx => Zone::NewYork,
+            AssetClass::Crypto => Zone::Utc,
         };
         let zone = match clock {
-            Clock::Exchange => Some(exchange),
-            _ if series.timeframe >= Timeframe::D1 => Some(exchange),
-            Clock::Utc => Some("UTC"),
-            Clock::Local => None,
+            Clock::Exchange => exchange,
+            _ if series.timeframe >= Timeframe::D1 => exchange,
+            Clock::Utc => Zone::Utc,
+            Clock::Local => Zone::Local,
         };
         let is_daily = series.timeframe >= Timeframe::D1;
         let day = [("day", "numeric"), ("month", "short")];
         let time = [("hour", "2-digit"), ("minute", "2-digit"), ("hourCycle", "h23")];
-        let (short, long): (Vec<_>, Vec<_>) = if is_daily {
-            (
-                [&day[..], &[("year", "numeric")]].concat(),
-                [&day[..], &[("year", "numeric"), ("weekday", "short")]].concat(),
-            )
-        } else {
-            let zoned = [("year", "numeric"), ("weekday", "short"), ("timeZoneName", "short")];
-            ([&day[..], &time].concat(), [&day[..], &time, &zoned].concat())
-        };
-        let one = |field: (&'static str, &'static str)| format(zone, &[field]);
-        Self {
-            axis: format(zone, &short),
-            full: format(zone, &long),
-            year: one(("year", "numeric")),
-            month: one(("month", "short")),
-            day: format(zone, &day),
-            time: format(zone, &time),
-        }
+        let zoned = [("year", "numeric"), ("weekday", "short"), ("timeZoneName", "short")];
+        let fields = if is_daily { [&day[..], &zoned[..2]].concat() } else { [&day[..], &time, &zoned].concat() };
+        Self { zone, full: format(zone.name(), &fields) }
     }
 
-    /// For an axis: `Mar 8, 09:30`.
+    /// What the clock shows, in milliseconds since 1970 as if it were UTC's: reckoned, since a frame of the chart asks for
+    /// hundreds.
     #[must_use]
-    pub fn axis(&self, at: Timestamp) -> String {
-        text(&self.axis, at)
-    }
-
-    /// Beside an axis, as short as what stands to the left allows: `2025`, `Mar`, `Mar 8` or `09:30`.
-    #[must_use]
-    pub fn tick(&self, timeframe: Timeframe, at: Timestamp, before: Option<Timestamp>) -> String {
-        let differs =
-            |format: &Intl::DateTimeFormat| before.is_some_and(|before| text(format, before) != text(format, at));
-        if differs(&self.year) {
-            text(&self.year, at)
-        } else if before.is_none() || differs(&self.day) {
-            let is_coarse = timeframe >= Timeframe::D1 && differs(&self.month);
-            text(if is_coarse { &self.month } else { &self.day }, at)
-        } else {
-            text(&self.time, at)
+    pub fn wall(&self, at: Timestamp) -> Wall {
+        match self.zone {
+            Zone::Utc => at.millis(),
+            Zone::NewYork => utc_to_new_york(at).map_or(at.millis(), |wall| wall.and_utc().timestamp_millis()),
+            Zone::Local => at.millis() - date(at).get_timezone_offset() as i64 * MINUTE,
         }
     }
 
@@ -98,9 +91,12 @@ fn format(zone: Option<&str>, fields: &[(&str, &str)]) -> Intl::DateTimeFormat {
     Intl::DateTimeFormat::new(&Array::of1(&JsValue::from_str("en-US")), &options)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in an f64")]
 fn text(format: &Intl::DateTimeFormat, at: Timestamp) -> String {
-    let date = Date::new(&JsValue::from_f64(at.millis() as f64));
-    let written = format.format().call1(&JsValue::UNDEFINED, &date);
+    let written = format.format().call1(&JsValue::UNDEFINED, &date(at));
     written.ok().and_then(|text| text.as_string()).unwrap_or_else(|| at.to_string())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in an f64")]
+fn date(at: Timestamp) -> Date {
+    Date::new(&JsValue::from_f64(at.millis() as f64))
 }

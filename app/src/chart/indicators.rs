@@ -77,7 +77,7 @@ impl Indicators {
     /// Makes the lines of `frame`, where that is another one or values have changed.
     pub fn lay(&mut self, pyramid: &Pyramid, frame: Frame) {
         if self.laid.as_ref().is_none_or(|(laid, _)| *laid != frame) {
-            let line = |values: &Vec<f64>| pyramid.line(frame, values);
+            let line = |values: &Vec<f64>| pyramid.line(frame, &self.picture.room.fill_values(values));
             let lines = |indicator: &Indicator| indicator.lines().iter().map(line).collect();
             self.laid = Some((frame, self.list.iter().map(lines).collect()));
         }

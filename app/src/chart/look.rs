@@ -1,9 +1,10 @@
-//! How a chart is to look, as its address says: `type=line&scale=log&tz=utc&range=1M&ind=sma-20`. What is usual is left
-//! out.
+//! How a chart is to look, as its address says: `type=line&scale=log&tz=utc&range=1M&hours=regular&ind=sma-20`. What is
+//! usual is left out.
 
 use tidemark_market::indicators::{Spec, format_list, parse_list};
+use tidemark_market::shown::Layers;
 use tidemark_market::time::DAY;
-use tidemark_market::{TimeRange, Timestamp};
+use tidemark_market::{Hours, TimeRange, Timestamp};
 
 use crate::problem::Problem;
 use crate::stores::settings::{Choice, Clock};
@@ -59,6 +60,17 @@ pub enum Part {
     Between(TimeRange),
 }
 
+/// Which part of the day is in view, where a series holds more than regular hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoursShown(pub Hours);
+
+impl Default for HoursShown {
+    /// All that is held.
+    fn default() -> Self {
+        Self(Hours::Extended)
+    }
+}
+
 /// All of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Look {
@@ -70,6 +82,10 @@ pub struct Look {
     pub clock: Option<Clock>,
     /// `range=`, or `from=` and `to=`.
     pub part: Part,
+    /// `hours=`
+    pub hours: HoursShown,
+    /// `layers=`
+    pub layers: Layers,
     /// `ind=`, in the order in which they were added.
     pub indicators: Vec<Spec>,
 }
@@ -186,6 +202,8 @@ impl Look {
             scale: one("scale", asked("scale"), &ScaleKind::ALL, |it| it.as_str())?,
             clock: asked("tz").map(|text| among("tz", &text, Clock::ALL, |it| it.as_str())).transpose()?,
             part,
+            hours: asked("hours").map_or_else(|| Ok(HoursShown::default()), |text| hours(&text))?,
+            layers: asked("layers").map_or_else(|| Ok(Layers::default()), |text| layers(&text))?,
             indicators: asked("ind").map_or_else(|| Ok(Vec::new()), |text| indicators(&text))?,
         })
     }
@@ -224,6 +242,12 @@ impl Look {
         if let Some(clock) = self.clock {
             add("tz", clock.as_str());
         }
+        if self.hours != HoursShown::default() {
+            add("hours", self.hours.0.as_str());
+        }
+        if self.layers != Layers::default() {
+            add("layers", &self.layers.format());
+        }
         if !self.indicators.is_empty() {
             add("ind", &format_list(&self.indicators));
         }
@@ -245,6 +269,19 @@ fn among<T: Copy>(name: &str, text: &str, all: &[T], as_str: impl Fn(T) -> &'sta
         let names: Vec<_> = all.iter().map(|it| as_str(*it)).collect();
         Problem::unreadable(format!("{name}={text} is not known. Use one of {}.", names.join(", ")))
     })
+}
+
+fn hours(text: &str) -> Result<HoursShown, Problem> {
+    let unknown = || Problem::unreadable(format!("hours={text} is not known. Use regular or extended."));
+    Hours::parse(text).map(HoursShown).ok_or_else(unknown)
+}
+
+fn layers(text: &str) -> Result<Layers, Problem> {
+    let unknown = || {
+        let names = "historical, intraday and forecast, separated by commas, or none";
+        Problem::unreadable(format!("layers={text} is not known. Use those of {names}."))
+    };
+    Layers::parse(text).ok_or_else(unknown)
 }
 
 fn indicators(text: &str) -> Result<Vec<Spec>, Problem> {
@@ -271,6 +308,8 @@ mod tests {
             "",
             "&range=1M",
             "&range=YTD&type=hollow&scale=log&tz=utc",
+            "&hours=regular&layers=historical,forecast",
+            "&layers=none",
             "&type=line&ind=sma-20,bb-20-2.5,macd-12-26-9",
             "&from=2024-03-01T00:00:00Z&to=2024-03-08T14:30:00Z&type=area&scale=percent",
         ] {
@@ -287,6 +326,8 @@ mod tests {
             "tz=mars",
             "from=2024-03-08T14:30:00Z",
             "from=1&to=1",
+            "hours=night",
+            "layers=tea",
             "ind=kama-3",
             "ind=sma-0",
         ] {

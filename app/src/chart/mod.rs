@@ -4,9 +4,11 @@
 
 pub mod csv;
 pub mod drawings;
+pub mod gesture;
 pub mod indicators;
 pub mod look;
 pub mod readings;
+pub mod room;
 pub mod scale;
 pub mod scene;
 pub mod viewport;

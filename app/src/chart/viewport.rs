@@ -8,6 +8,8 @@ use crate::stores::holding::FIRST_VIEW;
 const CLOSEST: f64 = 8.0;
 /// Room after the newest bar, as a part of the width.
 const MARGIN: f64 = 0.04;
+/// How much room what is expected takes at most, as a part of that of the bars in view.
+const AHEAD: f64 = 0.25;
 /// How much of the chart stays filled with bars at either end, as a part of the width.
 const HELD: f64 = 0.1;
 
@@ -55,6 +57,14 @@ impl Viewport {
     #[must_use]
     pub fn between(from: f64, to: f64, positions: &Range<i64>) -> Self {
         Self { from, to: to.max(from + CLOSEST), follows: false }.kept(positions)
+    }
+
+    /// With so many positions more after the newest bar in view, as far as that leaves most of it to bars.
+    #[must_use]
+    pub fn with_ahead(self, ahead: f64, positions: &Range<i64>) -> Self {
+        let newest = positions.end as f64 - 0.5;
+        let ahead = (ahead + 0.5).min((newest - self.from) * AHEAD);
+        Self { to: self.to.max(newest + ahead), ..self }
     }
 
     /// How many positions fit.

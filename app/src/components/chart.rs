@@ -15,13 +15,15 @@ use super::drawings::note::DrawingNote;
 use super::drawings::sketcher::Sketcher;
 use crate::browser::echarts::{Move, PriceChart, Seen};
 use crate::browser::theme::ThemeWatch;
-use crate::browser::{files, marks, page, pointer};
+use crate::browser::{files, marks, motion, page, pointer};
 use crate::chart::drawings::grip::Grip;
 use crate::chart::drawings::pen::Tool;
 use crate::chart::drawings::reading::Reading;
+use crate::chart::gesture::{Ended, Flick, Gesture};
 use crate::chart::look::{Kind, Look, Part};
 use crate::chart::readings::Readings;
 use crate::components::first_paint::FirstPaintView;
+use crate::components::lack_note::Pointed;
 use crate::components::oldest::OldestNote;
 use crate::series::SeriesKey;
 use crate::stores::chart_store::Drawing;
@@ -34,6 +36,8 @@ use crate::text::{counted, price};
 const HOST: &str = "price-chart";
 /// How much a pixel of a wheel's turn zooms.
 const WHEEL_ZOOM: f64 = 0.0016;
+/// How near to the crosshair a tap takes it away, in pixels.
+const NEAR: f64 = 24.0;
 
 /// What other parts of the page have the chart do.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +82,8 @@ pub fn Chart(
     in_view: RwSignal<Option<TimeRange>>,
     /// Gets what its lines are at.
     readings: RwSignal<Readings>,
+    /// Gets what lacks under the pointer.
+    lacking: RwSignal<Option<Pointed>>,
     /// Hears which part is in view where someone has moved it.
     on_moved: Callback<Part>,
     /// How the series goes on before its oldest bar.
@@ -124,8 +130,19 @@ pub fn Chart(
     Effect::new(move || {
         readings.set(seen.with(|seen| seen.as_ref().map(|seen| seen.readings.clone())).unwrap_or_default())
     });
+    Effect::new(move || lacking.set(seen.with(|seen| seen.as_ref().and_then(|seen| seen.lack))));
     let sketcher = Sketcher::new(Rc::clone(&canvas), drawings);
-    let hand = Hand { canvas, hovered, on_moved, on_near_oldest, seen, pressed: Rc::default(), sketcher };
+    let hand = Hand {
+        canvas,
+        hovered,
+        on_moved,
+        on_near_oldest,
+        seen,
+        pressed: Rc::default(),
+        sketcher,
+        gesture: Rc::default(),
+        flicks: Rc::default(),
+    };
     let obeying = hand.clone();
     Effect::new(move || {
         if let Some(command) = command.get() {
@@ -139,7 +156,12 @@ pub fn Chart(
     let seen_of = move |read: fn(&Seen) -> Option<String>| move || seen.with(|it| it.as_ref().and_then(read));
     let has_bars = move || drawing.with(|it| it.as_ref().is_some_and(|it| !it.picture.bars.is_empty()));
     let is_empty = move || is_waiting.get() && !has_bars();
-    let [wheeled, pressed, moved, released, left, twice] = std::array::from_fn(|_| hand.clone());
+    let [wheeled, pressed, moved, released, left, twice, elsewhere] = std::array::from_fn(|_| hand.clone());
+    Effect::new(move || {
+        let hand = elsewhere.clone();
+        let listener = window_event_listener(leptos::ev::pointerdown, move |event| hand.on_press_anywhere(&event));
+        on_cleanup(move || listener.remove());
+    });
     view! {
         <div class="canvas">
             <div
@@ -162,6 +184,9 @@ pub fn Chart(
                 data-scale=move || look.get().scale.as_str()
                 data-from=seen_of(|it| Some(it.range?.start.to_string()))
                 data-to=seen_of(|it| Some(it.range?.end.to_string()))
+                data-blanks=move || drawing.with(|it| it.as_ref().map_or(0, |it| it.picture.room.blanks().len())).to_string()
+                data-forecast=move || drawing.with(|it| it.as_ref().map_or(0, |it| it.picture.forecast.len())).to_string()
+                data-extended=seen_of(|it| Some(if it.has_extended { "shown" } else { "none" }.to_owned()))
                 data-span=seen_of(|it| Some(format!("{:.1}", it.span)))
                 data-tool=tool
                 data-grip=move || grip.get().map(|grip| if grip == Grip::Body { "body" } else { "handle" })
@@ -172,7 +197,7 @@ pub fn Chart(
                 on:pointermove=move |event| moved.on_move(&event)
                 on:pointerup=move |event| released.on_release(&event)
                 on:pointercancel=move |event| hand.on_cancel(&event)
-                on:pointerleave=move |_| left.on_leave()
+                on:pointerleave=move |event| left.on_leave(&event)
                 on:dblclick=move |_| {
                     if !twice.sketcher.took_last() {
                         command.set(Some(Command::Go(Move::Reset)));
@@ -197,7 +222,8 @@ pub fn Chart(
     .into_any()
 }
 
-/// What someone does to the chart: one finger or the mouse drags it, two fingers and the wheel zoom it.
+/// What someone does to the chart: one finger or the mouse drags it, two fingers and the wheel zoom it; a finger that lets
+/// go on the move has it go on, and one that taps puts the crosshair there or takes it away.
 #[derive(Clone)]
 struct Hand {
     canvas: Rc<RefCell<Option<Canvas>>>,
@@ -209,6 +235,10 @@ struct Hand {
     pressed: Rc<RefCell<Vec<(i32, f64, f64)>>>,
     /// Comes first: what it takes does not move the chart.
     sketcher: Sketcher,
+    /// What the finger that came first does.
+    gesture: Rc<RefCell<Gesture>>,
+    /// Counts flicks and what ends them.
+    flicks: Rc<Cell<u32>>,
 }
 
 impl Hand {
@@ -219,10 +249,11 @@ impl Hand {
     }
 
     fn obey(&self, command: &Command) {
+        self.stop();
         match command {
             Command::Go(step) => self.go(*step),
             Command::StepPointer(bars) => self.with(|chart| self.hovered.set(chart.step_pointer(*bars))),
-            Command::LiftPointer => self.on_leave(),
+            Command::LiftPointer => self.lift(),
             Command::Bars(name) => self.with(|chart| {
                 files::hand_out(&files::address_of("text/csv", &chart.bars_in_view()), name);
             }),
@@ -255,6 +286,7 @@ impl Hand {
 
     fn on_wheel(&self, event: &WheelEvent) {
         event.prevent_default();
+        self.stop();
         // Some wheels tell lines, of which each is about this many pixels.
         let unit = if event.delta_mode() == WheelEvent::DOM_DELTA_LINE { 33.0 } else { 1.0 };
         let (across, down) = (event.delta_x() * unit, event.delta_y() * unit);
@@ -270,36 +302,42 @@ impl Hand {
     }
 
     fn on_press(&self, event: &PointerEvent) {
+        self.stop();
         if event.button() != 0 {
             return;
         }
         pointer::capture(event);
+        let (x, y) = at(event);
         let is_first = self.pressed.borrow().is_empty();
+        self.pressed.borrow_mut().push((event.pointer_id(), x, y));
         if !is_first {
             self.sketcher.abandon();
+            return self.gesture.borrow_mut().give_up();
         }
-        self.pressed.borrow_mut().push((event.pointer_id(), at(event).0, at(event).1));
-        if is_first && self.sketcher.press(event) {
-            self.point(Some(at(event)));
+        self.gesture.replace(Gesture::begun(x, y, event.time_stamp()));
+        if self.sketcher.press(event) {
+            self.gesture.borrow_mut().give_up();
+            self.point(Some((x, y)));
         }
     }
 
     fn on_move(&self, event: &PointerEvent) {
         let (x, y) = at(event);
+        let is_finger = is_finger(event);
+        let fingers = self.pressed.borrow().len();
+        let is_sketching = self.sketcher.go(event, fingers > 0);
+        let has_slipped = fingers == 1 && self.gesture.borrow_mut().moved(x, y, event.time_stamp());
+        if is_finger && fingers == 1 && !has_slipped && !is_sketching {
+            return;
+        }
         let before = self.pressed.borrow().clone();
         if let Some(mine) = self.pressed.borrow_mut().iter_mut().find(|it| it.0 == event.pointer_id()) {
             (mine.1, mine.2) = (x, y);
         }
         let now = self.pressed.borrow().clone();
-        let is_sketching = self.sketcher.go(event, !now.is_empty());
         match (before.as_slice(), now.as_slice()) {
             _ if is_sketching => {}
-            ([one], [_]) if x != one.1 => {
-                let by = one.1 - x;
-                let mut step = None;
-                self.with(|chart| step = Some(Move::Pan(chart.share(by))));
-                step.into_iter().for_each(|step| self.go(step));
-            }
+            ([one], [_]) if x != one.1 => self.pan(one.1 - x),
             ([a, b], [c, d]) => {
                 let (apart, wider) = ((a.1 - b.1).abs().max(8.0), (c.1 - d.1).abs().max(8.0));
                 let mut steps = None;
@@ -312,22 +350,75 @@ impl Hand {
             }
             _ => {}
         }
-        self.point(Some((x, y)));
+        // A finger hides what is under it; what it draws is told by the crosshair.
+        self.point((!is_finger || is_sketching).then_some((x, y)));
     }
 
     fn on_release(&self, event: &PointerEvent) {
         self.sketcher.release(event);
+        let was_alone = self.pressed.borrow().len() == 1;
         self.pressed.borrow_mut().retain(|it| it.0 != event.pointer_id());
+        if is_finger(event) && was_alone {
+            match self.gesture.take().ended(event.time_stamp()) {
+                Ended::Tap(x, y) => self.tap(x, y),
+                Ended::Flick(flick) if !motion::is_reduced() => self.follow(flick),
+                Ended::Flick(_) | Ended::Nothing => {}
+            }
+        }
     }
 
     fn on_cancel(&self, event: &PointerEvent) {
         self.sketcher.abandon();
         self.pressed.borrow_mut().retain(|it| it.0 != event.pointer_id());
+        self.gesture.take();
     }
 
-    fn on_leave(&self) {
+    /// A finger leaves whenever it is lifted: the crosshair that it put there stays.
+    fn on_leave(&self, event: &PointerEvent) {
+        self.sketcher.leave();
+        if !is_finger(event) {
+            self.point(None);
+        }
+    }
+
+    fn lift(&self) {
         self.sketcher.leave();
         self.point(None);
+    }
+
+    /// Who touches another part of the page is done with the crosshair.
+    fn on_press_anywhere(&self, event: &PointerEvent) {
+        if is_finger(event) && !pointer::is_within(event, HOST) {
+            self.point(None);
+        }
+    }
+
+    fn pan(&self, pixels: f64) {
+        let mut step = None;
+        self.with(|chart| step = Some(Move::Pan(chart.share(pixels))));
+        step.into_iter().for_each(|step| self.go(step));
+    }
+
+    /// Puts the crosshair there, or takes away the one that is there.
+    fn tap(&self, x: f64, y: f64) {
+        let mut is_there = false;
+        self.with(|chart| is_there = chart.is_pointed_near(x, NEAR));
+        self.point((!is_there).then_some((x, y)));
+    }
+
+    /// Goes on as it was thrown, until something else is done.
+    fn follow(&self, mut flick: Flick) {
+        let (hand, mine) = (self.clone(), self.flicks.get());
+        motion::each_frame(move |millis| {
+            let step = flick.step(millis).filter(|_| hand.flicks.get() == mine);
+            step.into_iter().for_each(|by| hand.pan(-by));
+            step.is_some()
+        });
+    }
+
+    /// Ends a flick.
+    fn stop(&self) {
+        self.flicks.set(self.flicks.get().wrapping_add(1));
     }
 
     fn point(&self, at: Option<(f64, f64)>) {
@@ -342,6 +433,10 @@ impl Hand {
 
 fn sight(seen: &Seen) -> Option<Sight> {
     seen.range.map(|range| Sight { range, span: seen.span, before: seen.before })
+}
+
+fn is_finger(event: &PointerEvent) -> bool {
+    event.pointer_type() == "touch"
 }
 
 /// Where it is, in pixels from the left and top of what it was pressed in.

@@ -17,6 +17,8 @@ pub fn LookTools(
     clock: Signal<Clock>,
     /// Has it look otherwise.
     choose: Callback<Look>,
+    /// Opens what says which hours and layers are shown.
+    on_shown: Callback<()>,
     /// Hands out the picture.
     on_picture: Callback<()>,
     /// Hands out the bars.
@@ -42,6 +44,13 @@ pub fn LookTools(
             {select("chart-type", "Chart type", kinds.to_vec(), Signal::derive(move || look.get().kind.as_str()), set_kind)}
             {select("chart-scale", "Price scale", scales.to_vec(), Signal::derive(move || look.get().scale.as_str()), set_scale)}
             {select("chart-clock", "Times by", clocks, Signal::derive(move || clock.get().as_str()), set_clock)}
+            <IconButton
+                id="shown-open"
+                label="Choose hours and layers"
+                title="Hours and layers (l)"
+                path="M10 3.5 17 7l-7 3.5L3 7zM3.5 10.4 10 13.6l6.5-3.2M3.5 13.6l6.5 3.2 6.5-3.2"
+                on_press=on_shown
+            />
             <IconButton
                 id="chart-png"
                 label="Save as picture"
@@ -113,9 +122,9 @@ pub fn RangeTools(
 
 fn zone(clock: Clock) -> &'static str {
     match clock {
-        Clock::Exchange => "Exchange time",
+        Clock::Exchange => "Exchange",
         Clock::Utc => "UTC",
-        Clock::Local => "Local time",
+        Clock::Local => "Local",
     }
 }
 

@@ -20,10 +20,12 @@ use crate::components::drawings::list::DrawingsDialogue;
 use crate::components::drawings::tools::DrawingTools;
 use crate::components::header::Header;
 use crate::components::indicators::{IndicatorLegend, IndicatorsDialogue};
+use crate::components::lack_note::LackNote;
 use crate::components::legend::Legend;
 use crate::components::quality::Quality;
 use crate::components::settings::SettingsDialogue;
 use crate::components::shortcuts::ShortcutList;
+use crate::components::shown::ShownDialogue;
 use crate::components::sidebar::Sidebar;
 use crate::components::status_line::StatusLine;
 use crate::components::strip::CoverageStrip;
@@ -44,6 +46,7 @@ use crate::stores::quotes::Quotes;
 use crate::stores::search::Search;
 use crate::stores::settings::use_settings;
 use crate::stores::shortcuts::use_shortcuts;
+use crate::stores::shown::{self, shown};
 use crate::stores::situation::{Banner, Situation, banner};
 use crate::stores::standing::StandingStore;
 use crate::stores::vacancy::{Vacancy, vacancy};
@@ -91,6 +94,7 @@ pub fn ChartPage() -> impl IntoView {
     });
     let is_waiting = Signal::derive(move || banner.with(|it| it.state.is_waiting()));
     let drawn = store.drawing();
+    let drawing = shown(drawn, Memo::new(move |_| look.with(shown::Choice::of)), standing.report());
     let has_bars = Memo::new(move |_| drawn.with(|it| it.as_ref().is_some_and(|it| !it.picture.bars.is_empty())));
     let vacancy = Memo::new(move |_| match address.get() {
         Ok(_) if has_bars.get() => None,
@@ -137,6 +141,7 @@ pub fn ChartPage() -> impl IntoView {
     });
     let in_view = RwSignal::new(None::<TimeRange>);
     let readings = RwSignal::new(Readings::default());
+    let lacking = RwSignal::new(None);
     let on_bars = Callback::new(move |()| {
         if let Some(series) = series.get_untracked() {
             command.set(Some(Command::Bars(format!("{series}.csv").replace([' ', ':'], "-"))));
@@ -182,6 +187,8 @@ pub fn ChartPage() -> impl IntoView {
     let is_choosing = RwSignal::new(false);
     let choose_indicators = Callback::new(move |()| is_choosing.set(true));
     shortcuts.add("Chart", &["i"], "Choose indicators", choose_indicators);
+    let is_showing = RwSignal::new(false);
+    shortcuts.add("Chart", &["l"], "Choose hours and layers", Callback::new(move |()| is_showing.set(true)));
     let is_tabled = RwSignal::new(false);
     shortcuts.add("Chart", &["t"], "Show the bars as a table", Callback::new(move |()| is_tabled.set(true)));
     let summary = Memo::new(move |_| {
@@ -189,9 +196,9 @@ pub fn ChartPage() -> impl IntoView {
             let times = TimeText::new(&drawing.series);
             standing
                 .report()
-                .with(|report| summary(&drawing.series, &drawing.picture.bars, report.as_ref(), |at| times.full(at)))
+                .with(|report| summary(&drawing.series, &drawing.picture, report.as_ref(), |at| times.full(at)))
         };
-        store.drawing().with(|drawing| drawing.as_ref().map_or_else(String::new, of))
+        drawing.with(|drawing| drawing.as_ref().map_or_else(String::new, of))
     });
     shortcuts.add("Page", &[","], "Open the settings", Callback::new(move |()| is_setting.set(true)));
     let panes = move || look.with(|look| panes_of(&look.indicators)).to_string();
@@ -224,7 +231,7 @@ pub fn ChartPage() -> impl IntoView {
                 />
                 <div class="toolbar">
                     <Timeframes symbol timeframe look />
-                    <LookTools look clock choose on_picture on_bars />
+                    <LookTools look clock choose on_shown=Callback::new(move |()| is_showing.set(true)) on_picture on_bars />
                     <button
                         type="button"
                         class="button"
@@ -249,11 +256,11 @@ pub fn ChartPage() -> impl IntoView {
                     on_cancel=Callback::new(move |()| series.get_untracked().into_iter().for_each(|it| store.cancel(it)))
                 />
                 <section class="board" aria-label="Chart" style:--panes=panes>
-                    <Legend drawing=store.drawing() hovered />
+                    <Legend drawing hovered />
                     <IndicatorLegend look choose readings on_open=choose_indicators />
                     <DrawingTools drawings command shortcuts on_list=list_drawings />
                     <Chart
-                        drawing=store.drawing()
+                        drawing
                         is_waiting
                         hovered
                         look
@@ -261,12 +268,14 @@ pub fn ChartPage() -> impl IntoView {
                         command
                         in_view
                         readings
+                        lacking
                         on_moved
                         behind
                         on_near_oldest
                         drawings
                         on_list=list_drawings
                     />
+                    <LackNote pointed=lacking.into() series report=standing.report() clock />
                     <VacancyView vacancy on_retry=Callback::new(move |()| store.retry()) />
                     <SpokenSummary summary shortcuts />
                 </section>
@@ -283,8 +292,9 @@ pub fn ChartPage() -> impl IntoView {
             </main>
             <ManageWatchlists watchlists open=is_managing />
             <IndicatorsDialogue look choose open=is_choosing />
-            <DrawingsDialogue drawings shown=store.drawing() in_view open=is_listing_drawings />
-            <BarTable drawing=store.drawing() summary open=is_tabled />
+            <ShownDialogue look choose drawing=drawn open=is_showing />
+            <DrawingsDialogue drawings shown=drawing in_view open=is_listing_drawings />
+            <BarTable drawing summary open=is_tabled />
             <SettingsDialogue settings=use_settings() open=is_setting />
             <ShortcutList shortcuts open=is_listing_keys />
         </div>

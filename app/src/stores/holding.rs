@@ -1,12 +1,14 @@
 //! The bars the page holds of a series: how an answer of the server becomes part of them, and what is drawn of them.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use tidemark_market::coverage::Reason;
 use tidemark_market::layer::{Layer, merge};
 use tidemark_market::wire::{ChartData, LayerBars, bars_of};
-use tidemark_market::{AssetClass, Bar, Spans, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{AssetClass, Bar, Hours, Spans, TimeRange, Timeframe, Timestamp};
 
+use crate::chart::room::{self, Lack, Room};
 use crate::series::SeriesKey;
 
 /// How many of the newest bars a chart shows at first, and which are asked for before all others.
@@ -133,7 +135,7 @@ pub fn lacks(data: &ChartData, usual: Timestamp) -> Lacks {
 }
 
 /// The time without bars for that reason.
-pub(super) fn because(data: &ChartData, reason: Reason) -> Spans {
+pub(crate) fn because(data: &ChartData, reason: Reason) -> Spans {
     data.holes.iter().filter(|hole| hole.reason == reason).map(|hole| hole.range).collect()
 }
 
@@ -149,6 +151,16 @@ pub struct Picture {
     pub forming: usize,
     /// What is expected after the last of them.
     pub forecast: Vec<Bar>,
+    /// The band in which each of those is expected to lie.
+    pub bands: Vec<(f64, f64)>,
+    /// The places of the bars of the intraday layer, those under way among them, side by side as one.
+    pub recent: Vec<Range<usize>>,
+    /// The bars of that layer in whose places settled ones show.
+    pub under: Vec<Bar>,
+    /// Session time that is not held, sorted.
+    pub lacks: Vec<Lack>,
+    /// The room that is kept for it.
+    pub room: Room,
 }
 
 impl Picture {
@@ -163,13 +175,44 @@ impl Picture {
 #[must_use]
 pub fn picture(data: &ChartData, forming: &[Bar]) -> Picture {
     let bars = |layer| bars_of(&data.layers, layer);
-    let mut drawn = merge(bars(Layer::Historical), bars(Layer::Intraday), &[]);
+    let (historical, intraday) = (bars(Layer::Historical), bars(Layer::Intraday));
+    let mut drawn = merge(historical, intraday, &[]);
     let stored = drawn.len();
     let last = drawn.last().map(|bar| bar.ts);
     drawn.extend(forming.iter().filter(|bar| last.is_none_or(|last| bar.ts > last)));
-    let last = drawn.last().map(|bar| bar.ts);
-    let expected = bars(Layer::Forecast).iter().filter(|bar| last.is_none_or(|last| bar.ts > last));
-    Picture { forecast: expected.copied().collect(), forming: drawn.len() - stored, bars: drawn }
+    let (under, mut recent) = laid(historical, intraday, &drawn[..stored]);
+    join(&mut recent, stored..drawn.len());
+    let (forecast, bands) = expected(data, drawn.last().map(|bar| bar.ts));
+    let lacks = room::lacks(data);
+    // Bars begin at the same times in all hours.
+    let room = Room::between(&drawn, &lacks, data.symbol.calendar(Hours::Regular), data.timeframe);
+    Picture { forming: drawn.len() - stored, bars: drawn, forecast, bands, recent, under, lacks, room }
+}
+
+/// Which bars of the intraday layer are hidden by historical ones, and the places of the others among all.
+fn laid(historical: &[Bar], intraday: &[Bar], all: &[Bar]) -> (Vec<Bar>, Vec<Range<usize>>) {
+    let find = |bars: &[Bar], bar: &Bar| bars.binary_search_by_key(&bar.ts, |it| it.ts).ok();
+    let (mut under, mut recent) = (Vec::new(), Vec::new());
+    for bar in intraday {
+        match (find(historical, bar), find(all, bar)) {
+            (None, Some(place)) => join(&mut recent, place..place + 1),
+            _ => under.push(*bar),
+        }
+    }
+    (under, recent)
+}
+
+fn join(runs: &mut Vec<Range<usize>>, next: Range<usize>) {
+    match runs.last_mut() {
+        Some(last) if last.end == next.start => last.end = next.end,
+        _ => runs.extend(Some(next).filter(|next| !next.is_empty())),
+    }
+}
+
+/// What is expected after `last`, and the band of each bar.
+fn expected(data: &ChartData, last: Option<Timestamp>) -> (Vec<Bar>, Vec<(f64, f64)>) {
+    let rows = rows(layer_of(data, Layer::Forecast), last.map_or(Timestamp(i64::MIN), |last| last.plus(1)));
+    rows.map(|(bar, band)| (bar, band.unwrap_or((bar.low, bar.high)))).unzip()
 }
 
 /// Takes a bar under way in place of what was known of it before.
@@ -294,7 +337,18 @@ mod tests {
             &[(Layer::Intraday, &[bar(10, 1.0)]), (Layer::Forecast, &[bar(10, 2.0), bar(20, 2.0)])];
         let picture = picture(&data(None, 1, (0, 30), layers), &[]);
         assert_eq!(picture.bars, [bar(10, 1.0)]);
-        assert_eq!(picture.forecast, [bar(20, 2.0)]);
+        assert_eq!((picture.forecast, picture.bands), (vec![bar(20, 2.0)], vec![(2.0, 2.0)]));
+    }
+
+    #[test]
+    fn a_picture_knows_of_which_layer_its_bars_are() {
+        let layers: &[(Layer, &[Bar])] = &[
+            (Layer::Historical, &[bar(10, 1.0), bar(30, 1.0)]),
+            (Layer::Intraday, &[bar(20, 2.0), bar(30, 2.0), bar(40, 2.0)]),
+        ];
+        let picture = picture(&data(None, 1, (0, 50), layers), &[bar(50, 3.0)]);
+        assert_eq!(picture.recent, [1..2, 3..5]);
+        assert_eq!(picture.under, [bar(30, 2.0)]);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod search;
 mod session;
 pub mod settings;
 pub mod shortcuts;
+pub mod shown;
 pub mod situation;
 pub mod standing;
 pub mod strip;

@@ -12,8 +12,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use js_sys::Reflect;
+use tidemark_market::shown::outside_regular;
+use tidemark_market::time::MINUTE;
 use tidemark_market::view::{Change, Pyramid};
-use tidemark_market::{Bar, Hours, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{Hours, TimeRange, Timestamp};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -26,6 +28,7 @@ use crate::chart::drawings::{Book, Pen, Sketch};
 use crate::chart::indicators::Indicators;
 use crate::chart::look::{Look, Part};
 use crate::chart::readings::Readings;
+use crate::chart::room::Lack;
 use crate::chart::scene::{self, Layout, Scene, Subject};
 use crate::chart::viewport::Viewport;
 use crate::series::SeriesKey;
@@ -91,6 +94,10 @@ pub struct Seen {
     pub before: f64,
     /// What lines are at, at the bar under the crosshair or the newest.
     pub readings: Readings,
+    /// Whether bars before or after regular hours are among those in view.
+    pub has_extended: bool,
+    /// What lacks under the pointer, and about the time of it there.
+    pub lack: Option<(Lack, Timestamp)>,
 }
 
 /// The chart in its host element. Dropping it takes it off the page.
@@ -111,7 +118,9 @@ struct Inner {
     series: Option<SeriesKey>,
     times: Option<TimeText>,
     pyramid: Pyramid,
-    forecast: Vec<Bar>,
+    picture: Arc<Picture>,
+    /// The places on the axis of what trades before and after regular hours.
+    extended: Vec<Range<usize>>,
     indicators: Indicators,
     sketch: Sketch,
     /// When bars are expected after the one that began then; known as soon as drawings may lie there.
@@ -147,7 +156,8 @@ impl PriceChart {
             series: None,
             times: None,
             pyramid: Pyramid::default(),
-            forecast: Vec::new(),
+            picture: Arc::default(),
+            extended: Vec::new(),
             indicators: Indicators::default(),
             sketch: Sketch::default(),
             ahead: (None, Vec::new()),
@@ -253,6 +263,12 @@ impl PriceChart {
         inner.pointed_position().and(inner.pointed)
     }
 
+    /// Whether the crosshair stands within so many pixels of `x`.
+    #[must_use]
+    pub fn is_pointed_near(&self, x: f64, pixels: f64) -> bool {
+        self.inner.borrow().pointed.is_some_and(|(at, _)| (at - x).abs() <= pixels)
+    }
+
     /// Which part of the width lies left of `x`.
     #[must_use]
     pub fn share(&self, x: f64) -> f64 {
@@ -271,7 +287,8 @@ impl PriceChart {
             let mut inner = self.inner.borrow_mut();
             inner.series = None;
             inner.pyramid = Pyramid::default();
-            inner.forecast.clear();
+            inner.picture = Arc::default();
+            inner.extended.clear();
             inner.indicators.clear();
         }
         Inner::paint(&self.inner);
@@ -318,22 +335,28 @@ impl Inner {
     }
 
     fn take(&mut self, series: &SeriesKey, picture: &Arc<Picture>) {
-        self.forecast.clone_from(&picture.forecast);
+        let was_usual = self.viewport == self.newest();
+        self.picture = Arc::clone(picture);
         self.indicators.take(series, picture);
+        let bars = picture.room.fill(&picture.bars);
+        self.extended = outside_regular(&bars, series.symbol.calendar(Hours::Regular), series.timeframe);
         if self.series.as_ref() == Some(series) {
             let (before, before_oldest) = (self.positions(), self.pyramid.times().first().copied());
-            match self.pyramid.take(&picture.bars) {
+            match self.pyramid.take(&bars) {
                 Change::Nothing => {}
                 Change::At(_) if self.is_filling(before_oldest) => self.viewport = self.part_in_view(),
                 Change::At(_) => self.viewport = self.viewport.after(&before, &self.positions()),
                 Change::Everything => self.viewport = self.part_in_view(),
+            }
+            if was_usual && self.look.part == Part::Newest {
+                self.viewport = self.newest();
             }
             return;
         }
         self.times = Some(TimeText::by(series, self.clock));
         self.series = Some(series.clone());
         self.ahead = (None, Vec::new());
-        self.pyramid = Pyramid::new(&picture.bars);
+        self.pyramid = Pyramid::new(&bars);
         self.viewport = self.part_in_view();
     }
 
@@ -352,10 +375,10 @@ impl Inner {
         let position = |at: Timestamp| self.pyramid.position_of(at);
         let newest = self.pyramid.times().last().copied();
         match self.look.part {
-            Part::Newest => Viewport::newest(&positions),
+            Part::Newest => self.newest(),
             Part::Reach(reach) => match newest.and_then(|newest| reach.start(newest)).and_then(position) {
-                Some(first) => Viewport::last(&positions, positions.end as f64 - first.ceil()),
-                None => Viewport::all(&positions),
+                Some(first) => self.ahead(Viewport::last(&positions, positions.end as f64 - first.ceil())),
+                None => self.ahead(Viewport::all(&positions)),
             },
             Part::Between(range) if newest.is_some() && self.pyramid.times().first() >= Some(&range.end) => {
                 Viewport::oldest(&positions)
@@ -367,6 +390,15 @@ impl Inner {
         }
     }
 
+    /// The newest bars, and what is expected after them.
+    fn newest(&self) -> Viewport {
+        self.ahead(Viewport::newest(&self.positions()))
+    }
+
+    fn ahead(&self, view: Viewport) -> Viewport {
+        view.with_ahead(self.picture.forecast.len() as f64, &self.positions())
+    }
+
     fn go(&mut self, step: Move) {
         let (view, positions) = (self.viewport, self.positions());
         self.viewport = match step {
@@ -374,8 +406,8 @@ impl Inner {
             Move::Zoom(factor, around) => view.zoomed(factor, around, &positions),
             Move::Oldest => view.panned(positions.start as f64 - 0.5 - view.from, &positions),
             Move::Newest => view.panned(positions.end as f64 - view.to + view.span() * 0.04, &positions),
-            Move::Reset => Viewport::newest(&positions),
-            Move::Fit => Viewport::all(&positions),
+            Move::Reset => self.newest(),
+            Move::Fit => self.ahead(Viewport::all(&positions)),
         };
     }
 
@@ -402,24 +434,24 @@ impl Inner {
     fn subject(&self) -> Subject<'_> {
         Subject {
             pyramid: &self.pyramid,
-            forecast: &self.forecast,
+            forecast: &self.picture.forecast,
+            bands: &self.picture.bands,
+            extended: &self.extended,
+            blanks: self.picture.room.blanks(),
             indicators: &self.indicators,
             sketch: &self.sketch,
             ahead: &self.ahead.1,
             viewport: self.viewport,
             look: &self.look,
+            bar_millis: self.series.as_ref().map_or(MINUTE, |series| series.timeframe.millis()),
             size: self.size,
         }
     }
 
     fn scene(&self) -> Option<Scene> {
-        let (times, timeframe) = (self.times.as_ref()?, self.timeframe()?);
+        let times = self.times.as_ref()?;
         let subject = self.subject();
-        Some(scene::frame(&subject, &Layout::of(&subject), |at, before| times.tick(timeframe, at, before)))
-    }
-
-    fn timeframe(&self) -> Option<Timeframe> {
-        self.series.as_ref().map(|series| series.timeframe)
+        Some(scene::frame(&subject, &Layout::of(&subject), |at| times.wall(at)))
     }
 
     fn pointed_position(&self) -> Option<i64> {
@@ -430,19 +462,52 @@ impl Inner {
     }
 
     fn pointed_bar(&self) -> Option<usize> {
-        usize::try_from(self.pointed_position()? - self.positions().start).ok()
+        self.picture.room.bar_at(self.place_of(self.pointed_position()?)?)
+    }
+
+    fn place_of(&self, position: i64) -> Option<usize> {
+        usize::try_from(position - self.positions().start).ok()
+    }
+
+    fn has_extended(&self) -> bool {
+        let start = self.positions().start as f64;
+        let (from, to) = (self.viewport.from - start, self.viewport.to - start);
+        self.extended.iter().any(|run| (run.start as f64) < to && run.end as f64 - 1.0 > from)
+    }
+
+    /// What lacks where the pointer is.
+    fn pointed_lack(&self) -> Option<(Lack, Timestamp)> {
+        let (x, y) = self.pointed?;
+        let layout = Layout::of(&self.subject());
+        let position = layout.position(x) - self.positions().start as f64;
+        let blanks = self.picture.room.blanks();
+        let here = blanks.get(blanks.partition_point(|blank| blank.to <= position))?;
+        let share = (position - here.from) / (here.to - here.from);
+        let at = here.lack.range.start.plus((share * here.lack.range.millis() as f64) as i64);
+        (layout.contains(x, y) && here.from <= position).then_some((here.lack, at))
     }
 
     fn stepped(&self, bars: f64) -> Option<(f64, f64)> {
         let layout = Layout::of(&self.subject());
         let newest = (self.viewport.to.floor() as i64).min(self.positions().end - 1);
         let next = match self.pointed_position() {
-            Some(position) => position as f64 + bars,
+            Some(position) => self.past_free(position, bars) + bars,
             None => newest as f64,
         };
         let next = next.clamp(self.viewport.from.ceil(), newest as f64);
-        let bar = self.pyramid.bar_at(next as i64)?;
-        Some((layout.x(next), layout.y(bar.close)))
+        let y = self.pyramid.bar_at(next as i64).map_or(layout.middle(), |bar| layout.y(bar.close));
+        Some((layout.x(next), y))
+    }
+
+    /// From within the room of a hole, its last place in that direction: a hole is one step.
+    fn past_free(&self, position: i64, bars: f64) -> f64 {
+        let free = self.place_of(position).map_or(0..0, |place| self.picture.room.free_around(place));
+        let start = self.positions().start as f64;
+        match (free.is_empty(), bars > 0.0) {
+            (true, _) => position as f64,
+            (false, true) => start + free.end as f64 - 1.0,
+            (false, false) => start + free.start as f64,
+        }
     }
 
     fn crosshair(&self) -> Option<Scene> {
@@ -459,7 +524,8 @@ impl Inner {
     }
 
     fn readings(&self) -> Readings {
-        let place = self.pointed_bar().or(self.pyramid.times().len().checked_sub(1));
+        let newest = self.pyramid.times().len().checked_sub(1);
+        let place = self.pointed_bar().or_else(|| self.picture.room.bar_at(newest?));
         Readings { indicators: place.map_or_else(Vec::new, |place| self.indicators.at(place)) }
     }
 
@@ -472,10 +538,12 @@ impl Inner {
         };
         Seen {
             range: range(),
-            is_usual: view == Viewport::newest(&positions),
+            is_usual: view == self.newest(),
             span: view.span(),
             before: view.from + 0.5 - positions.start as f64,
             readings: self.readings(),
+            has_extended: self.has_extended(),
+            lack: self.pointed_lack(),
         }
     }
 

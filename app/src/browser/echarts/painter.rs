@@ -39,6 +39,7 @@ pub fn is_library_complete() -> bool {
 pub struct Palette {
     colours: Vec<(Ink, JsValue)>,
     font: JsValue,
+    bold: JsValue,
 }
 
 impl Palette {
@@ -57,6 +58,10 @@ impl Palette {
             (Ink::Accent, "--accent"),
             (Ink::AccentSoft, "--accent-soft"),
             (Ink::OnAccent, "--on-accent"),
+            (Ink::Coming, "--coming"),
+            (Ink::Lacking, "--lacking"),
+            (Ink::Strong, "--ink"),
+            (Ink::Sunken, "--extended"),
             (Ink::Indicator(0), "--indicator-1"),
             (Ink::Indicator(1), "--indicator-2"),
             (Ink::Indicator(2), "--indicator-3"),
@@ -71,7 +76,9 @@ impl Palette {
         ];
         let values = page::colours(&tokens.map(|(_, token)| token));
         let colours = tokens.iter().zip(values).map(|((ink, _), value)| (*ink, JsValue::from(value))).collect();
-        Self { colours, font: JsValue::from(format!("{FONT_SIZE}px {}", page::token("--font"))) }
+        let family = page::token("--font");
+        let font = |weight: u32| JsValue::from(format!("{weight} {FONT_SIZE}px {family}"));
+        Self { colours, font: font(400), bold: font(650) }
     }
 
     /// A colour as style sheets write it.
@@ -165,7 +172,7 @@ fn label_values(label: &Label, palette: &Palette) -> Object {
         ("fill", palette.of(label.ink)),
         ("align", align.into()),
         ("verticalAlign", "middle".into()),
-        ("font", palette.font.clone()),
+        ("font", if label.ink == Ink::Strong { &palette.bold } else { &palette.font }.clone()),
         ("backgroundColor", ground),
         ("padding", padding),
         ("borderRadius", 3.into()),

@@ -1,13 +1,17 @@
 //! What is written and drawn beside the bars: grid, values, times, the last price and the crosshair.
 
 use tidemark_market::Timestamp;
+use tidemark_market::time::DAY;
 
 use super::layout::{BELOW, Layout, RIGHT, VALUES_APART};
-use super::{Align, Ink, Label, Mark, Scene, Shape, Subject, boxed, mark_rects, push};
+use super::{Align, Ink, Label, Mark, Scene, Shape, Subject, boxed, frame_in_view, mark_rects, push};
 use crate::text;
+use tidemark_market::ticks::{self, Step, Tick, Wall, spaced};
 
-/// How far apart written times are at least.
+/// How far apart written times are.
 const TIMES_APART: f64 = 72.0;
+/// Where a larger boundary comes in between: so much of that.
+const CLOSEST: f64 = 0.65;
 
 /// The crosshair over `position` at the height `y`.
 #[must_use]
@@ -28,39 +32,22 @@ pub fn crosshair(layout: &Layout, position: f64, y: f64, time: String) -> Scene 
     }
 }
 
-pub(super) fn grid(
-    scene: &mut Scene,
-    subject: &Subject,
-    layout: &Layout,
-    time: impl Fn(Timestamp, Option<Timestamp>) -> String,
-) {
+pub(super) fn grid(scene: &mut Scene, subject: &Subject, layout: &Layout, wall: impl Fn(Timestamp) -> Wall) {
     let mut at = Vec::new();
-    let positions = subject.pyramid.positions();
-    let step = step_of_times(TIMES_APART / layout.per_position());
-    let first = (layout.viewport.from / step as f64).ceil() as i64 * step;
-    let mut before = None;
-    let mut position = first.max(positions.start.div_euclid(step) * step);
-    while (position as f64) < layout.viewport.to && position < positions.end {
-        if position >= positions.start
-            && let Some(when) = subject.pyramid.time_at(position as f64)
-        {
-            let x = layout.x(position as f64).round();
-            push(&mut at, [x, 0.0, 1.0, layout.bottom()]);
-            let label = Label {
+    let (step, marks) = marks(subject, layout, wall);
+    for Tick { x, rank, at: time } in marks {
+        push(&mut at, [x, 0.0, 1.0, layout.bottom()]);
+        // A text that would be cut at an edge is left out.
+        if x > 24.0 && x < layout.width - 20.0 {
+            scene.labels.push(Label {
                 x,
                 y: layout.bottom() + BELOW / 2.0,
                 align: Align::Middle,
-                text: time(when, before),
-                ink: Ink::Faint,
+                text: ticks::text(rank, time),
+                ink: if step.is_larger(rank) { Ink::Strong } else { Ink::Faint },
                 ground: None,
-            };
-            // A text that would be cut at an edge is left out.
-            if x > 24.0 && x < layout.width - 20.0 {
-                scene.labels.push(label);
-            }
-            before = Some(when);
+            });
         }
-        position += step;
     }
     for value in layout.price.ticks(VALUES_APART) {
         let y = layout.price.y(value).round();
@@ -77,14 +64,37 @@ pub(super) fn beside(layout: &Layout, y: f64, text: String) -> Label {
     Label { x: layout.width + 8.0, y, align: Align::Left, text, ink: Ink::Faint, ground: None }
 }
 
-/// A round number of positions, no less than `least`.
-fn step_of_times(least: f64) -> i64 {
-    let mut power = 1;
-    loop {
-        if let Some(step) = [1, 2, 5].map(|it| it * power).into_iter().find(|step| *step as f64 >= least) {
-            return step;
+/// The times that are marked in view, and how far apart they are meant to be.
+fn marks(subject: &Subject, layout: &Layout, wall: impl Fn(Timestamp) -> Wall) -> (Step, Vec<Tick>) {
+    let (pyramid, view) = (subject.pyramid, layout.viewport);
+    let step =
+        Step::fitting(TIMES_APART, layout.per_position(), subject.bar_millis, layout.per_position() * per_day(subject));
+    let each = frame_in_view(pyramid, view, subject.size.0).bars_each();
+    let positions = pyramid.positions();
+    // From the drawn bar before the first in view on, whose time the first one's differs from or not.
+    let start = ((view.from as i64).div_euclid(each) * each - each).max(positions.start);
+    let end = positions.end.min(view.to.ceil() as i64);
+    let mut before = None;
+    let mut marks = Vec::new();
+    let next = (start.div_euclid(each) + 1) * each;
+    let drawn = std::iter::once(start).chain((next..end).step_by(usize::try_from(each).unwrap_or(1)));
+    for (position, time) in drawn.filter_map(|position| Some((position, pyramid.time_at(position as f64)?))) {
+        let at = wall(time);
+        if let Some(rank) = before.and_then(|before| step.rank(before, at)) {
+            marks.push(Tick { x: layout.x(position as f64).round(), rank, at });
         }
-        power *= 10;
+        before = Some(at);
+    }
+    marks.retain(|mark| (0.0..layout.width).contains(&mark.x));
+    (step, spaced(marks, TIMES_APART * CLOSEST))
+}
+
+/// How many bars there are on a day, on average of all days.
+fn per_day(subject: &Subject) -> f64 {
+    let times = subject.pyramid.times();
+    match times {
+        [first, .., last] if last > first => (times.len() - 1) as f64 * DAY as f64 / (last.0 - first.0) as f64,
+        _ => DAY as f64 / subject.bar_millis as f64,
     }
 }
 

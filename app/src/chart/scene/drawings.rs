@@ -187,7 +187,20 @@ mod tests {
         let (indicators, sketch) = (Indicators::default(), Sketch::default());
         let (pyramid, indicators, sketch, size) = (&pyramid, &indicators, &sketch, SIZE);
         let (forecast, ahead) = (&[][..], &[][..]);
-        let subject = Subject { pyramid, forecast, indicators, sketch, ahead, viewport, look, size };
+        let subject = Subject {
+            pyramid,
+            forecast,
+            bands: &[],
+            extended: &[],
+            blanks: &[],
+            indicators,
+            sketch,
+            ahead,
+            viewport,
+            look,
+            bar_millis: 60_000,
+            size,
+        };
         act(&subject, &Layout::of(&subject))
     }
 

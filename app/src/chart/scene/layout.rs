@@ -58,11 +58,11 @@ impl Layout {
         };
         let (mut low, mut high) = (fold(lows, f64::MAX, f64::min), fold(highs, f64::MIN, f64::max));
         if subject.viewport.to > subject.pyramid.positions().end as f64 {
-            low = subject.forecast.iter().fold(low, |low, bar| low.min(bar.low));
-            high = subject.forecast.iter().fold(high, |high, bar| high.max(bar.high));
+            low = subject.bands.iter().fold(low, |low, band| low.min(band.0));
+            high = subject.bands.iter().fold(high, |high, band| high.max(band.1));
         }
         let range = if low <= high { stretched((low, high), indicators::range_over_bars(subject)) } else { (0.0, 1.0) };
-        let base = columns.close.first().copied().unwrap_or_default();
+        let base = columns.close.iter().copied().find(|close| !close.is_nan()).unwrap_or_default();
         let pane = |(number, place): (usize, &usize)| {
             let part = (heights.pane_top(number), heights.pane);
             (*place, Scale::new(ScaleKind::Linear, 0.0, indicators::range_of_pane(subject, *place), part))
@@ -93,6 +93,12 @@ impl Layout {
     #[must_use]
     pub fn y(&self, price: f64) -> f64 {
         self.price.y(price)
+    }
+
+    /// The middle of the pane of prices.
+    #[must_use]
+    pub fn middle(&self) -> f64 {
+        self.y_of_price_bottom() / 2.0
     }
 
     /// Whether a point lies among the bars, beside no axis.

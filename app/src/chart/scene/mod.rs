@@ -2,11 +2,15 @@
 
 mod axes;
 mod bars;
+mod blanks;
 mod drawings;
 mod forecast;
+mod hours;
 mod indicators;
 mod layout;
 mod stroke;
+
+use std::ops::Range;
 
 use tidemark_market::view::{Columns, Frame, Pyramid, Visible};
 use tidemark_market::{Bar, Timestamp};
@@ -16,7 +20,9 @@ pub use self::layout::Layout;
 use super::drawings::Sketch;
 use super::indicators::Indicators;
 use super::look::{Kind, Look};
+use super::room::Blank;
 use super::viewport::Viewport;
+use tidemark_market::ticks::Wall;
 
 /// A colour by what it is for; the style sheet's tokens say which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +41,8 @@ pub enum Ink {
     Faint,
     /// What is written in a box.
     Text,
+    /// The same in bold letters: what begins a larger unit of time.
+    Strong,
     /// The ground.
     Surface,
     /// The ground of a box.
@@ -45,6 +53,12 @@ pub enum Ink {
     AccentSoft,
     /// What is written on it.
     OnAccent,
+    /// Time that has not come yet.
+    Coming,
+    /// Time of which there is nothing.
+    Lacking,
+    /// The ground of extended hours.
+    Sunken,
     /// The lines of indicators, as many as a chart may have.
     Indicator(usize),
     /// What is drawn by hand.
@@ -123,6 +137,12 @@ pub struct Subject<'a> {
     pub pyramid: &'a Pyramid,
     /// What is expected after it.
     pub forecast: &'a [Bar],
+    /// The band of each of those.
+    pub bands: &'a [(f64, f64)],
+    /// The places on the axis of what trades before and after regular hours, from the oldest bar on.
+    pub extended: &'a [Range<usize>],
+    /// The room between its bars.
+    pub blanks: &'a [Blank],
     /// What is computed of it; the lines of [`frame_in_view`] are laid.
     pub indicators: &'a Indicators,
     /// What is drawn by hand.
@@ -133,16 +153,20 @@ pub struct Subject<'a> {
     pub viewport: Viewport,
     /// How it is to look.
     pub look: &'a Look,
+    /// How long its bars are, nominally.
+    pub bar_millis: i64,
     /// The canvas' width and height, in CSS pixels.
     pub size: (f64, f64),
 }
 
-/// The frame of `subject`. `time` writes a time beside the axis, given the one written to the left of it.
+/// The frame of `subject`. `wall` tells what the clock shows by which times are written.
 #[must_use]
-pub fn frame(subject: &Subject, layout: &Layout, time: impl Fn(Timestamp, Option<Timestamp>) -> String) -> Scene {
+pub fn frame(subject: &Subject, layout: &Layout, wall: impl Fn(Timestamp) -> Wall) -> Scene {
     let mut scene = Scene::default();
     let columns = visible(subject);
-    axes::grid(&mut scene, subject, layout, time);
+    hours::draw(&mut scene, subject, layout);
+    axes::grid(&mut scene, subject, layout, wall);
+    blanks::draw(&mut scene, subject, layout);
     bars::volume(&mut scene, &columns, layout);
     match subject.look.kind {
         Kind::Candles => bars::candles(&mut scene, &columns, layout),
@@ -239,9 +263,21 @@ mod tests {
     fn scene(pyramid: &Pyramid, viewport: Viewport, look: &Look) -> Scene {
         let indicators = indicators(pyramid, viewport, look);
         let sketch = Sketch::default();
-        let (sketch, ahead, forecast, size) = (&sketch, &[][..], &[][..], (1000.0, 500.0));
-        let subject = Subject { pyramid, forecast, indicators: &indicators, sketch, ahead, viewport, look, size };
-        frame(&subject, &Layout::of(&subject), |at, _| at.to_string())
+        let subject = Subject {
+            pyramid,
+            forecast: &[],
+            bands: &[],
+            extended: &[],
+            blanks: &[],
+            indicators: &indicators,
+            sketch: &sketch,
+            ahead: &[],
+            viewport,
+            look,
+            bar_millis: 60_000,
+            size: (1000.0, 500.0),
+        };
+        frame(&subject, &Layout::of(&subject), |at| at.0)
     }
 
     #[test]
@@ -289,9 +325,21 @@ mod tests {
         let viewport = Viewport::newest(&pyramid.positions());
         let indicators = indicators(&pyramid, viewport, look);
         let sketch = Sketch::default();
-        let (pyramid, indicators, sketch, ahead, forecast) = (&pyramid, &indicators, &sketch, &[][..], &[][..]);
         let size = (1000.0, height);
-        Layout::of(&Subject { pyramid, forecast, indicators, sketch, ahead, viewport, look, size })
+        Layout::of(&Subject {
+            pyramid: &pyramid,
+            forecast: &[],
+            bands: &[],
+            extended: &[],
+            blanks: &[],
+            indicators: &indicators,
+            sketch: &sketch,
+            ahead: &[],
+            viewport,
+            look,
+            bar_millis: 60_000,
+            size,
+        })
     }
 
     #[test]

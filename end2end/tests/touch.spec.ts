@@ -1,0 +1,73 @@
+// The chart under a finger: a tap shows values, a flick goes on.
+import type { CDPSession } from '@playwright/test';
+import { ChartPage } from '../support/chart.ts';
+import { expect, test } from '../support/world.ts';
+
+test.use({ hasTouch: true, viewport: { width: 390, height: 800 } });
+
+const from = async (chart: ChartPage) => Date.parse((await chart.chart.getAttribute('data-from'))!);
+
+/** A finger that goes to the right and lets go on the move. Each event tells its own time, however slow the machine is. */
+async function swipe(chart: ChartPage, client: CDPSession): Promise<void> {
+  const box = (await chart.chart.boundingBox())!;
+  const [x, y] = [box.x + 60, box.y + box.height * 0.4];
+  const start = Date.now() / 1000;
+  let events = 0;
+  const touch = (type: 'touchStart' | 'touchMove' | 'touchEnd', at = 0) => {
+    events += 1;
+    const touchPoints = type === 'touchEnd' ? [] : [{ x: x + at, y }];
+    return client.send('Input.dispatchTouchEvent', { type, touchPoints, timestamp: start + events * 0.016 });
+  };
+  await touch('touchStart');
+  for (const at of [30, 60, 90, 120, 150]) await touch('touchMove', at);
+  await touch('touchEnd');
+}
+
+/** Waits until the chart stands still, and tells where it begins then. */
+async function settled(chart: ChartPage): Promise<number> {
+  let before = Number.NaN;
+  await expect.poll(async () => {
+    const now = await from(chart);
+    const isStill = now === before;
+    before = now;
+    return isStill;
+  }, { intervals: [200] }).toBe(true);
+  return before;
+}
+
+test('a tap shows the crosshair and its values, another one there or elsewhere takes it away', async ({ page }) => {
+  const chart = new ChartPage(page);
+  await page.goto('/chart/AAPL?tf=h1&ind=sma-20');
+  await chart.expectComplete('AAPL', 'h1');
+  const legend = page.getByTestId('legend');
+  const newest = await legend.textContent();
+  const box = (await chart.chart.boundingBox())!;
+  const [x, y] = [box.x + 90, box.y + box.height * 0.4];
+  await page.touchscreen.tap(x, y);
+  await expect(legend).not.toHaveText(newest!);
+  await page.touchscreen.tap(x + 3, y + 2);
+  await expect(legend).toHaveText(newest!);
+  await page.touchscreen.tap(x + 40, y);
+  await expect(legend).not.toHaveText(newest!);
+  await page.getByTestId('timeframe-h1').tap();
+  await expect(legend).toHaveText(newest!);
+});
+
+test('a flick goes on by itself, and not where less motion is wished for', async ({ page }) => {
+  const chart = new ChartPage(page);
+  const client = await page.context().newCDPSession(page);
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await chart.open('X:BTCUSD', 'h1');
+  await chart.expectComplete('X:BTCUSD', 'h1');
+  const start = await settled(chart);
+  await swipe(chart, client);
+  const still = start - (await settled(chart));
+  expect(still, 'the finger drags').toBeGreaterThan(0);
+
+  await page.emulateMedia({ reducedMotion: 'no-preference' });
+  await page.keyboard.press('r');
+  await expect.poll(() => from(chart)).toBe(start);
+  await swipe(chart, client);
+  await expect.poll(async () => start - (await from(chart)), { message: 'further than the finger' }).toBeGreaterThan(still * 1.2);
+  await settled(chart);
+});
