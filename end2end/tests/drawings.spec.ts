@@ -310,3 +310,40 @@ test('the tools, the note and the list are accessible, dark and light, on a desk
   await page.getByTestId('drawing-add-trend').click();
   await expectLook(page, 'the list');
 });
+
+test.describe('by touch', () => {
+  test.use({ hasTouch: true, viewport: { width: 390, height: 844 } });
+
+  test('a finger draws, selects, moves and removes', async ({ page }) => {
+    const drawer = new Drawer(page);
+    await drawer.open();
+    await drawer.take('level');
+    await page.touchscreen.tap(...(await drawer.at([0.4, 0.3])));
+    await drawer.expectCount(1);
+    const drawn = Number((await drawer.numbers(1))[0]);
+
+    // A finger that goes down and along, as the browser tells it.
+    const session = await page.context().newCDPSession(page);
+    const finger = async (type: 'touchStart' | 'touchMove' | 'touchEnd', at?: At) => {
+      const points = at ? [await drawer.at(at)] : [];
+      await session.send('Input.dispatchTouchEvent', { type, touchPoints: points.map(([x, y]) => ({ x, y })) });
+    };
+    await finger('touchStart', [0.6, 0.3]);
+    for (const y of [0.35, 0.4, 0.45, 0.5]) await finger('touchMove', [0.6, y]);
+    await finger('touchEnd');
+    await expect.poll(async () => Number((await drawer.numbers(1))[0])).toBeLessThan(drawn);
+
+    await page.touchscreen.tap(...(await drawer.at([0.3, 0.65])));
+    await expect(page.getByTestId('drawing-bar'), 'beside it nothing is selected').toHaveCount(0);
+    await page.touchscreen.tap(...(await drawer.at([0.5, 0.5])));
+    await expect(page.getByTestId('drawing-bar')).toBeVisible();
+    await page.getByTestId('drawing-remove').tap();
+    await drawer.expectCount(0);
+
+    await drawer.take('rectangle');
+    await finger('touchStart', [0.2, 0.2]);
+    for (const part of [0.3, 0.4, 0.5]) await finger('touchMove', [part, part]);
+    await finger('touchEnd');
+    await drawer.expectCount(1);
+  });
+});

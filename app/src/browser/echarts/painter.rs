@@ -8,6 +8,8 @@ use crate::browser::page;
 use crate::chart::scene::{Align, Ink, Label, Mark, Scene, Shape};
 
 const FONT_SIZE: u32 = 11;
+/// How far apart the lines of a text of several are.
+const LINE_HEIGHT: u32 = 16;
 /// Texts lie over all shapes.
 const TEXTS: f64 = 1_000.0;
 
@@ -167,8 +169,10 @@ fn label_values(label: &Label, palette: &Palette) -> Object {
         Some(ground) => (palette.of(ground), Array::of2(&4.into(), &6.into()).into()),
         None => (JsValue::NULL, JsValue::from(0)),
     };
+    let line_height = if label.text.contains('\n') { JsValue::from(LINE_HEIGHT) } else { JsValue::NULL };
     let style = object(&[
         ("text", label.text.as_str().into()),
+        ("lineHeight", line_height),
         ("fill", palette.of(label.ink)),
         ("align", align.into()),
         ("verticalAlign", "middle".into()),
