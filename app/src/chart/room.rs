@@ -101,7 +101,7 @@ impl Room {
     /// The bars of the axis: `bars`, with those that are lacking in between.
     #[must_use]
     pub fn fill<'a>(&self, bars: &'a [Bar]) -> Cow<'a, [Bar]> {
-        self.spread(bars, |at| Bar::lacking(at))
+        self.spread(bars, Bar::lacking)
     }
 
     /// The values of the axis: those of its bars, and NaN in between.

@@ -205,7 +205,7 @@ mod tests {
         let times = ["12:00", "12:30", "13:00", "13:30", "14:00"].map(|time| format!("2024-03-13T{time}:00Z"));
         Picture {
             bars: times.iter().enumerate().map(|(number, at)| bar(at, number as f64 + 1.0)).collect(),
-            recent: vec![2..5],
+            recent: std::iter::once(2..5).collect(),
             under: vec![bar(&times[1], 22.0)],
             forming: 1,
             forecast: vec![bar("2024-03-13T14:30:00Z", 9.0)],
