@@ -7,6 +7,7 @@
 
 pub mod bar;
 pub mod calendar;
+pub mod compare;
 pub mod coverage;
 pub mod forming;
 pub mod indicators;
