@@ -1,8 +1,10 @@
 //! What a chart shows, in sentences, for someone who does not see it.
 
-use tidemark_market::Timestamp;
+use tidemark_market::compare::base;
 use tidemark_market::standing::{Standing, StandingReport};
+use tidemark_market::{Bar, Symbol, TimeRange, Timestamp};
 
+use crate::chart::compare::Beside;
 use crate::chart::room::Blank;
 use crate::components::lack_note::name_of;
 use crate::series::SeriesKey;
@@ -35,6 +37,25 @@ pub fn summary(
     sentences.extend(standing.map(lacking));
     sentences.extend(holes(picture.room.blanks(), when));
     sentences.join(" ")
+}
+
+/// How far the series and all beside it have come over what is in view; `None` where nothing is compared.
+#[must_use]
+pub fn comparison(
+    series: &SeriesKey,
+    bars: &[Bar],
+    besides: &[Beside],
+    in_view: Option<TimeRange>,
+    when: impl Fn(Timestamp) -> String,
+) -> Option<String> {
+    let range = in_view.filter(|_| !besides.is_empty())?;
+    let come = |symbol: &Symbol, bars: &[Bar]| match base(bars, range.start).zip(base(bars, range.end)) {
+        Some((first, last)) => format!("{symbol} {}", change(first, last)),
+        None => format!("{symbol} no bars"),
+    };
+    let others = besides.iter().map(|beside| come(&beside.symbol, beside.bars()));
+    let all: Vec<_> = std::iter::once(come(&series.symbol, bars)).chain(others).collect();
+    Some(format!("From {} to {}: {}.", when(range.start), when(range.end), all.join(", ")))
 }
 
 /// `up 1.20 %`, `down 0.30 %`, `unchanged`.
@@ -79,7 +100,9 @@ fn holes(blanks: &[Blank], when: impl Fn(Timestamp) -> String) -> Option<String>
 
 #[cfg(test)]
 mod tests {
-    use tidemark_market::{Bar, Calendar, TimeRange, Timeframe};
+    use std::sync::Arc;
+
+    use tidemark_market::{Calendar, Timeframe};
 
     use super::*;
     use crate::chart::room::{Lack, Room};
@@ -119,5 +142,23 @@ mod tests {
         );
         let end = "No bars from 7 to 8 (not here yet), 5 to 6 (not here yet), 3 to 4 (not here yet), and 1 more.";
         assert!(said.ends_with(end), "{said}");
+    }
+
+    #[test]
+    fn what_is_compared_is_told_over_what_is_in_view() {
+        let series = SeriesKey::parse("AAPL", "h1").unwrap();
+        let bars = [bar(1, 1.0, 1.0, 1.0, 50.0), bar(2, 1.0, 1.0, 1.0, 100.0), bar(3, 1.0, 1.0, 1.0, 110.0)];
+        let other = [bar(2, 1.0, 1.0, 1.0, 10.0), bar(3, 1.0, 1.0, 1.0, 9.0)];
+        let beside = |symbol: &str, bars: Option<&[Bar]>| Beside {
+            seat: 0,
+            symbol: symbol.parse().unwrap(),
+            picture: bars.map(|bars| Arc::new(Picture { bars: bars.to_vec(), ..Picture::default() })),
+        };
+        let besides = [beside("MSFT", Some(&other)), beside("QQQ", None)];
+        let in_view = TimeRange::new(Timestamp(2), Timestamp(3));
+        let told = |besides: &[Beside]| comparison(&series, &bars, besides, in_view, |at| at.0.to_string());
+        let text = "From 2 to 3: AAPL up 10.00 %, MSFT down 10.00 %, QQQ no bars.";
+        assert_eq!(told(&besides).as_deref(), Some(text));
+        assert_eq!(told(&[]), None);
     }
 }

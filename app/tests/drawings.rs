@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 use proptest::prelude::*;
+use tidemark_app::chart::compare::Comparisons;
 use tidemark_app::chart::drawings::grip::{Grip, dragged, handles, under};
 use tidemark_app::chart::drawings::pen::{Edit, Spot, Tool};
 use tidemark_app::chart::drawings::plane::{Plane, expected};
@@ -45,6 +46,7 @@ fn with_plane<T>(scale: ScaleKind, share: f64, act: impl FnOnce(&Plane) -> T) ->
     let positions = pyramid.positions();
     let from = (positions.end - positions.start - 100) as f64 * share;
     let ahead = expected(Calendar::Xnys, Timeframe::H1, *pyramid.times().last().unwrap());
+    let compared = Comparisons::default();
     let (look, indicators, sketch) = (Look { scale, ..Look::default() }, Indicators::default(), Sketch::default());
     let subject = Subject {
         bands: &[],
@@ -54,6 +56,7 @@ fn with_plane<T>(scale: ScaleKind, share: f64, act: impl FnOnce(&Plane) -> T) ->
         pyramid: &pyramid,
         forecast: &[],
         indicators: &indicators,
+        compared: &compared,
         sketch: &sketch,
         ahead: &ahead,
         viewport: Viewport::between(from, from + 120.0, &positions),

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use thiserror::Error;
 use tidemark_market::indicators::{Indicator, Kind, MOST, Pane, Parameter, Spec, SpecError};
 use tidemark_market::view::{Frame, Line, Pyramid};
-use tidemark_market::{Bar, Hours, TimeRange};
+use tidemark_market::{Bar, Hours};
 
-use super::csv::csv;
 use crate::series::SeriesKey;
 use crate::stores::holding::Picture;
 
@@ -55,10 +54,16 @@ impl Indicators {
         *self = Self { specs: std::mem::take(&mut self.specs), ..Self::default() };
     }
 
-    /// The bars between two times, or all, with the values of each.
+    /// What they are computed of.
     #[must_use]
-    pub fn csv(&self, between: Option<TimeRange>) -> String {
-        csv(&self.picture.bars, &self.list, between)
+    pub fn bars(&self) -> &[Bar] {
+        &self.picture.bars
+    }
+
+    /// Each with its values at all bars.
+    #[must_use]
+    pub fn list(&self) -> &[Indicator] {
+        &self.list
     }
 
     fn compute(&mut self) {

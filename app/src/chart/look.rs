@@ -1,10 +1,10 @@
-//! How a chart is to look, as its address says: `type=line&scale=log&tz=utc&range=1M&hours=regular&ind=sma-20`. What is
-//! usual is left out.
+//! How a chart is to look, as its address says:
+//! `type=line&scale=log&tz=utc&range=1M&hours=regular&ind=sma-20&vs=MSFT`. What is usual is left out.
 
 use tidemark_market::indicators::{Spec, format_list, parse_list};
 use tidemark_market::shown::Layers;
 use tidemark_market::time::DAY;
-use tidemark_market::{Hours, TimeRange, Timestamp};
+use tidemark_market::{Hours, Symbol, TimeRange, Timestamp, compare};
 
 use crate::problem::Problem;
 use crate::stores::settings::{Choice, Clock};
@@ -88,6 +88,8 @@ pub struct Look {
     pub layers: Layers,
     /// `ind=`, in the order in which they were added.
     pub indicators: Vec<Spec>,
+    /// `vs=`, in the order in which they were added.
+    pub compared: Vec<Symbol>,
 }
 
 impl Kind {
@@ -205,6 +207,7 @@ impl Look {
             hours: asked("hours").map_or_else(|| Ok(HoursShown::default()), |text| hours(&text))?,
             layers: asked("layers").map_or_else(|| Ok(Layers::default()), |text| layers(&text))?,
             indicators: asked("ind").map_or_else(|| Ok(Vec::new()), |text| indicators(&text))?,
+            compared: asked("vs").map_or_else(|| Ok(Vec::new()), |text| compared(&text))?,
         })
     }
 
@@ -213,6 +216,19 @@ impl Look {
     pub fn kept(self) -> Self {
         let part = if matches!(self.part, Part::Between(_)) { Part::Newest } else { self.part };
         Self { part, ..self }
+    }
+
+    /// The same with `symbol` compared no more, be it that it was removed or is the chart's own.
+    #[must_use]
+    pub fn without(mut self, symbol: &Symbol) -> Self {
+        self.compared.retain(|other| other != symbol);
+        self
+    }
+
+    /// The scale that is in force: what is compared, is in percent.
+    #[must_use]
+    pub const fn scale_in_force(&self) -> ScaleKind {
+        if self.compared.is_empty() { self.scale } else { ScaleKind::Percent }
     }
 
     /// What it adds to an address; empty for the usual look.
@@ -251,6 +267,9 @@ impl Look {
         if !self.indicators.is_empty() {
             add("ind", &format_list(&self.indicators));
         }
+        if !self.compared.is_empty() {
+            add("vs", &compare::format_list(&self.compared));
+        }
         query
     }
 }
@@ -288,6 +307,10 @@ fn indicators(text: &str) -> Result<Vec<Spec>, Problem> {
     parse_list(text).map_err(|error| Problem::unreadable(format!("ind={text} can't be shown. {error}")))
 }
 
+fn compared(text: &str) -> Result<Vec<Symbol>, Problem> {
+    compare::parse_list(text).map_err(|error| Problem::unreadable(format!("vs={text} can't be compared. {error}")))
+}
+
 fn time(name: &str, text: &str) -> Result<Timestamp, Problem> {
     Timestamp::parse(text)
         .ok_or_else(|| Problem::unreadable(format!("{text:?} is not a time. Write {name}=2024-03-08T14:30:00Z.")))
@@ -311,6 +334,7 @@ mod tests {
             "&hours=regular&layers=historical,forecast",
             "&layers=none",
             "&type=line&ind=sma-20,bb-20-2.5,macd-12-26-9",
+            "&scale=log&ind=sma-20&vs=MSFT,X:BTCUSD,BRK.B",
             "&from=2024-03-01T00:00:00Z&to=2024-03-08T14:30:00Z&type=area&scale=percent",
         ] {
             assert_eq!(parse(query).unwrap().query(), query);
@@ -330,9 +354,20 @@ mod tests {
             "layers=tea",
             "ind=kama-3",
             "ind=sma-0",
+            "vs=A B",
+            "vs=A,B,C,D,E",
         ] {
             assert_eq!(parse(query).unwrap_err().code, "bad_request", "{query}");
         }
+    }
+
+    #[test]
+    fn what_is_compared_is_in_percent_and_never_with_itself() {
+        let look = parse("scale=log&vs=MSFT,QQQ").unwrap();
+        assert_eq!(look.scale_in_force(), ScaleKind::Percent);
+        let look = look.without(&"QQQ".parse().unwrap());
+        assert_eq!(look.query(), "&scale=log&vs=MSFT");
+        assert_eq!(look.without(&"MSFT".parse().unwrap()).scale_in_force(), ScaleKind::Log);
     }
 
     #[test]

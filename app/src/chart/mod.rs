@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a browser. `browser::echarts` puts a [`scene::Scene`] on the canvas.
 
+pub mod compare;
 pub mod csv;
 pub mod drawings;
 pub mod gesture;

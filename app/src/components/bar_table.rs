@@ -1,11 +1,13 @@
 //! The chart's bars as a table, and in sentences.
 
 use leptos::prelude::*;
-use tidemark_market::Bar;
+use tidemark_market::compare::aligned;
+use tidemark_market::{Bar, Timestamp};
 
 use super::dialogue::Dialogue;
 use super::pager::Pager;
 use crate::browser::time_text::TimeText;
+use crate::chart::compare::Beside;
 use crate::stores::chart_store::Drawing;
 use crate::stores::shortcuts::Shortcuts;
 use crate::summary::change;
@@ -22,6 +24,9 @@ const ROWS: usize = 100;
 pub fn BarTable(
     /// What is drawn.
     drawing: Signal<Option<Drawing>>,
+    /// What is drawn beside it.
+    #[prop(into)]
+    besides: Signal<Vec<Beside>>,
     /// The same in sentences.
     #[prop(into)]
     summary: Signal<String>,
@@ -30,14 +35,14 @@ pub fn BarTable(
 ) -> impl IntoView {
     view! {
         <Dialogue id="bar-table" title="Bars" open is_wide=true>
-            <Rows drawing summary />
+            <Rows drawing besides summary />
         </Dialogue>
     }
     .into_any()
 }
 
 #[component]
-fn Rows(drawing: Signal<Option<Drawing>>, summary: Signal<String>) -> impl IntoView {
+fn Rows(drawing: Signal<Option<Drawing>>, besides: Signal<Vec<Beside>>, summary: Signal<String>) -> impl IntoView {
     let page = RwSignal::new(0_usize);
     let count = Signal::derive(move || drawing.with(|it| it.as_ref().map_or(0, |it| it.picture.bars.len())));
     let rows = move || {
@@ -45,9 +50,20 @@ fn Rows(drawing: Signal<Option<Drawing>>, summary: Signal<String>) -> impl IntoV
             let drawing = drawing.as_ref()?;
             let (bars, times) = (&drawing.picture.bars, TimeText::new(&drawing.series));
             let end = bars.len().saturating_sub(page.get() * ROWS);
-            let shown = (end.saturating_sub(ROWS)..end).rev();
-            Some(shown.map(|at| row(&bars[at], at.checked_sub(1).map(|before| &bars[before]), &times)).collect_view())
+            let first = end.saturating_sub(ROWS);
+            let shown: Vec<Timestamp> = bars[first..end].iter().map(|bar| bar.ts).collect();
+            let closes = |beside: &Beside| aligned(&shown, beside.bars(), drawing.series.timeframe);
+            let others: Vec<Vec<f64>> = besides.with(|besides| besides.iter().map(closes).collect());
+            let row = |at: usize| {
+                let others = others.iter().map(|closes| closes[at - first]);
+                row(&bars[at], at.checked_sub(1).map(|before| &bars[before]), others, &times)
+            };
+            Some((first..end).rev().map(row).collect_view())
         })
+    };
+    let names = move || {
+        let name = |it: Beside| view! { <th scope="col" class="number">{format!("{} close", it.symbol)}</th> };
+        besides.get().into_iter().map(name).collect_view()
     };
     view! {
         <div class="table-scroll" tabindex="0" role="region" aria-label="Bars, as a table">
@@ -58,6 +74,7 @@ fn Rows(drawing: Signal<Option<Drawing>>, summary: Signal<String>) -> impl IntoV
                         <th scope="col">"Time"</th>
                         {["Open", "High", "Low", "Close", "Change", "Volume"]
                             .map(|name| view! { <th scope="col" class="number">{name}</th> })}
+                        {names}
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -68,13 +85,16 @@ fn Rows(drawing: Signal<Option<Drawing>>, summary: Signal<String>) -> impl IntoV
     .into_any()
 }
 
-fn row(bar: &Bar, before: Option<&Bar>, times: &TimeText) -> AnyView {
+fn row(bar: &Bar, before: Option<&Bar>, others: impl Iterator<Item = f64>, times: &TimeText) -> AnyView {
     let change = before.map_or_else(|| "–".to_owned(), |before| change(before.close, bar.close));
     let figures = [price(bar.open), price(bar.high), price(bar.low), price(bar.close), change, volume(bar.volume)];
+    let other = |close: f64| if close.is_nan() { "–".to_owned() } else { price(close) };
+    let others = others.map(|close| view! { <td class="number">{other(close)}</td> });
     view! {
         <tr>
             <th scope="row">{times.full(bar.ts)}</th>
             {figures.map(|figure| view! { <td class="number">{figure}</td> })}
+            {others.collect_view()}
         </tr>
     }
     .into_any()

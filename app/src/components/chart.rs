@@ -16,6 +16,7 @@ use super::drawings::sketcher::Sketcher;
 use crate::browser::echarts::{Move, PriceChart, Seen};
 use crate::browser::theme::ThemeWatch;
 use crate::browser::{files, marks, motion, page, pointer};
+use crate::chart::compare::Beside;
 use crate::chart::drawings::grip::Grip;
 use crate::chart::drawings::pen::Tool;
 use crate::chart::drawings::reading::Reading;
@@ -72,6 +73,9 @@ pub fn Chart(
     is_waiting: Signal<bool>,
     /// Gets the place of the bar under the pointer.
     hovered: RwSignal<Option<usize>>,
+    /// What is drawn beside it.
+    #[prop(into)]
+    compared: Signal<Vec<Beside>>,
     /// How it is to look.
     look: Signal<Look>,
     /// By whose clock times are written.
@@ -110,6 +114,7 @@ pub fn Chart(
         }
         let Some(canvas) = drawn.as_mut() else { return };
         canvas.look(look.get(), clock.get());
+        compared.with(|compared| canvas.compare(compared));
         drawing.with(|drawing| canvas.show(drawing.as_ref(), painted));
     });
     let sketched = Rc::clone(&canvas);
@@ -172,7 +177,9 @@ pub fn Chart(
                 aria-describedby=SUMMARY
                 aria-label=move || {
                     let kind = look.get().kind;
-                    painted.with(|it| it.as_ref().map_or("Chart, loading".to_owned(), |it| it.label(kind)))
+                    let label = painted.with(|it| it.as_ref().map_or("Chart, loading".to_owned(), |it| it.label(kind)));
+                    let names = compared.with(|list| list.iter().map(|it| it.symbol.to_string()).collect::<Vec<_>>());
+                    if names.is_empty() { label } else { format!("{label}; compared with {}", names.join(", ")) }
                 }
                 data-testid="chart"
                 data-bars=told(|it| it.bars.to_string())
@@ -181,7 +188,8 @@ pub fn Chart(
                 data-symbol=told(|it| it.symbol.clone())
                 data-timeframe=told(|it| it.timeframe.clone())
                 data-type=move || look.get().kind.as_str()
-                data-scale=move || look.get().scale.as_str()
+                data-scale=move || look.get().scale_in_force().as_str()
+                data-compared=seen_of(|it| Some(it.compared()).filter(|it| !it.is_empty()))
                 data-from=seen_of(|it| Some(it.range?.start.to_string()))
                 data-to=seen_of(|it| Some(it.range?.end.to_string()))
                 data-blanks=move || drawing.with(|it| it.as_ref().map_or(0, |it| it.picture.room.blanks().len())).to_string()
@@ -483,13 +491,14 @@ pub(super) struct Canvas {
     theme: ThemeWatch,
     coloured: u32,
     looked: Option<(Look, Clock)>,
+    beside: Vec<Beside>,
 }
 
 impl Canvas {
     fn mount(host: &web_sys::Element, seen: RwSignal<Option<Seen>>) -> Option<Self> {
         let chart = PriceChart::mount(host, move |now| seen.set(Some(now)))?;
         let theme = ThemeWatch::new();
-        Some(Self { chart, shown: None, turn: Rc::default(), theme, coloured: 0, looked: None })
+        Some(Self { chart, shown: None, turn: Rc::default(), theme, coloured: 0, looked: None, beside: Vec::new() })
     }
 
     /// Takes over how it is to look, where that is new.
@@ -502,6 +511,14 @@ impl Canvas {
         let names_another = self.looked.as_ref().is_none_or(|(before, _)| before.part != next.0.part);
         self.chart.set_look(next.0.clone(), clock, names_another);
         self.looked = Some(next);
+    }
+
+    /// Takes over what is drawn beside the series, where that is new.
+    fn compare(&mut self, beside: &[Beside]) {
+        if self.beside != beside {
+            self.chart.compare(beside);
+            self.beside = beside.to_vec();
+        }
     }
 
     /// Draws what differs from what is shown, and tells `painted` when the frame is on screen.

@@ -7,6 +7,7 @@ pub mod banner;
 pub mod bar_table;
 pub mod cache_settings;
 pub mod chart;
+pub mod compare;
 pub mod dialogue;
 pub mod drawings;
 pub mod first_paint;

@@ -13,13 +13,8 @@ use crate::browser::page;
 use crate::stores::search::Search;
 use crate::text::counted;
 
-/// The field's name in the document.
+/// The name in the document of the field that opens another symbol.
 pub const SYMBOL_INPUT: &str = "symbol-input";
-const LIST: &str = "symbol-list";
-
-fn option_id(index: usize) -> String {
-    format!("symbol-option-{index}")
-}
 
 /// Opens what was chosen or typed, or says why that is no symbol.
 #[component]
@@ -28,7 +23,15 @@ pub fn SymbolSearch(
     search: Search,
     /// A symbol was chosen.
     open: Callback<Symbol>,
+    /// What its names in the document begin with: `…-input`, `…-list`, `…-error`.
+    #[prop(default = "symbol")]
+    id: &'static str,
+    /// What it is for.
+    #[prop(default = "Symbol")]
+    label: &'static str,
 ) -> impl IntoView {
+    let [input_id, list_id, error_id] = ["input", "list", "error"].map(|part| format!("{id}-{part}"));
+    let option_id = move |index: usize| format!("{id}-option-{index}");
     let input = NodeRef::<Input>::new();
     let error = RwSignal::new(None::<String>);
     let is_wanted = RwSignal::new(false);
@@ -126,14 +129,14 @@ pub fn SymbolSearch(
         }
     };
     view! {
-        <form class="symbol-form" role="search" on:submit=submit novalidate>
-            <label class="unseen" for=SYMBOL_INPUT>
-                "Symbol"
+        <form class="symbol-form" role="search" aria-label=label on:submit=submit novalidate>
+            <label class="unseen" for=input_id.clone()>
+                {label}
             </label>
             <input
-                id=SYMBOL_INPUT
+                id=input_id.clone()
                 class="field"
-                data-testid="symbol-input"
+                data-testid=input_id
                 name="symbol"
                 type="text"
                 placeholder="Symbol or name"
@@ -143,10 +146,10 @@ pub fn SymbolSearch(
                 enterkeyhint="go"
                 role="combobox"
                 aria-autocomplete="list"
-                aria-controls=LIST
+                aria-controls=list_id.clone()
                 aria-expanded=move || is_open.get().to_string()
                 aria-activedescendant=move || marked.get().map(option_id)
-                aria-describedby="symbol-error"
+                aria-describedby=error_id.clone()
                 aria-invalid=move || error.with(Option::is_some).then_some("true")
                 node_ref=input
                 on:input=typed
@@ -154,7 +157,7 @@ pub fn SymbolSearch(
                 on:blur=move |_| close()
             />
             <ul
-                id=LIST
+                id=list_id
                 class="symbol-list"
                 role="listbox"
                 aria-label="Suggestions"
@@ -169,7 +172,7 @@ pub fn SymbolSearch(
             <p class="unseen" role="status">
                 {announced}
             </p>
-            <p id="symbol-error" class="field-error" role="alert" data-testid="symbol-error">
+            <p id=error_id.clone() class="field-error" role="alert" data-testid=error_id>
                 {move || error.get()}
             </p>
         </form>

@@ -8,6 +8,44 @@ use crate::browser::echarts::Move;
 use crate::chart::look::{Kind, Look, Part, Reach, ScaleKind};
 use crate::stores::settings::{Choice, Clock};
 
+/// What opens the dialogues about the chart.
+#[component]
+pub fn ChartTools(
+    /// Opens the indicators.
+    on_indicators: Callback<()>,
+    /// Opens what is compared.
+    on_compare: Callback<()>,
+    /// Opens the bars as a table.
+    on_table: Callback<()>,
+) -> impl IntoView {
+    view! {
+        <div class="chart-tools" role="group" aria-label="Chart">
+            <IconButton
+                id="indicators-open"
+                label="Indicators"
+                title="Indicators (I)"
+                path="M3 15l4-6 4 3 6-8M3 18h14"
+                on_press=on_indicators
+            />
+            <IconButton
+                id="compare-open"
+                label="Compare"
+                title="Compare with other symbols (C)"
+                path="M3 15c6 0 8-10 14-10M3 5c6 0 8 10 14 10"
+                on_press=on_compare
+            />
+            <IconButton
+                id="bar-table-open"
+                label="Table"
+                title="Bars as a table (T)"
+                path="M3 4h14v12H3zM3 8h14M3 12h14M8 8v8"
+                on_press=on_table
+            />
+        </div>
+    }
+    .into_any()
+}
+
 /// Chart type, scale and clock; CSV and PNG.
 #[component]
 pub fn LookTools(
@@ -39,11 +77,17 @@ pub fn LookTools(
         let clock = Clock::ALL.iter().copied().find(|clock| clock.as_str() == name);
         choose.run(Look { clock, ..look.get_untracked() });
     };
+    let kind = Signal::derive(move || look.get().kind.as_str());
+    let scale = Signal::derive(move || look.get().scale_in_force().as_str());
+    let zone = Signal::derive(move || clock.get().as_str());
+    // What is compared is in percent, whichever scale is chosen for the chart alone.
+    let is_percent = Signal::derive(move || look.with(|look| !look.compared.is_empty()));
+    let never = Signal::stored(false);
     view! {
         <div class="look-tools">
-            {select("chart-type", "Chart type", kinds.to_vec(), Signal::derive(move || look.get().kind.as_str()), set_kind)}
-            {select("chart-scale", "Price scale", scales.to_vec(), Signal::derive(move || look.get().scale.as_str()), set_scale)}
-            {select("chart-clock", "Times by", clocks, Signal::derive(move || clock.get().as_str()), set_clock)}
+            {select("chart-type", "Chart type", kinds.to_vec(), kind, never, set_kind)}
+            {select("chart-scale", "Price scale", scales.to_vec(), scale, is_percent, set_scale)}
+            {select("chart-clock", "Times by", clocks, zone, never, set_clock)}
             <IconButton
                 id="shown-open"
                 label="Choose hours and layers"
@@ -133,6 +177,7 @@ fn select(
     label: &'static str,
     options: Vec<(&'static str, &'static str)>,
     chosen: Signal<&'static str>,
+    is_fixed: Signal<bool>,
     choose: impl Fn(&str) + 'static,
 ) -> AnyView {
     let option = move |(name, label): (&'static str, &'static str)| {
@@ -148,6 +193,7 @@ fn select(
             data-testid=id
             aria-label=label
             title=label
+            disabled=move || is_fixed.get()
             prop:value=move || chosen.get()
             on:change=move |event| choose(&event_target_value(&event))
         >

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
+use tidemark_market::quote::MOST_QUOTES;
 use tidemark_market::time::DAY;
 use tidemark_market::{Symbol, TimeRange, Timeframe, Timestamp};
 
@@ -16,6 +17,7 @@ use crate::chart::readings::Readings;
 use crate::components::banner::BannerView;
 use crate::components::bar_table::{BarTable, SpokenSummary};
 use crate::components::chart::{Chart, Command};
+use crate::components::compare::{CompareDialogue, CompareLegend};
 use crate::components::drawings::list::DrawingsDialogue;
 use crate::components::drawings::tools::DrawingTools;
 use crate::components::header::Header;
@@ -31,7 +33,7 @@ use crate::components::status_line::StatusLine;
 use crate::components::strip::CoverageStrip;
 use crate::components::symbol_search::SYMBOL_INPUT;
 use crate::components::timeframes::Timeframes;
-use crate::components::toolbar::{LookTools, RangeTools};
+use crate::components::toolbar::{ChartTools, LookTools, RangeTools};
 use crate::components::vacancy::VacancyView;
 use crate::components::watchlist::WatchlistView;
 use crate::components::watchlist::manage::ManageWatchlists;
@@ -39,6 +41,7 @@ use crate::problem::Problem;
 use crate::response::set_status;
 use crate::series::SeriesKey;
 use crate::stores::chart_store::{ChartStore, Drawing};
+use crate::stores::compared::Compared;
 use crate::stores::drawings::Drawings;
 use crate::stores::filling::Filling;
 use crate::stores::quality::QualityStore;
@@ -51,7 +54,7 @@ use crate::stores::situation::{Banner, Situation, banner};
 use crate::stores::standing::StandingStore;
 use crate::stores::vacancy::{Vacancy, vacancy};
 use crate::stores::watchlists::Watchlists;
-use crate::summary::summary;
+use crate::summary::{comparison, summary};
 use crate::visit::Visit;
 
 const DEFAULT_TIMEFRAME: Timeframe = Timeframe::H1;
@@ -71,10 +74,18 @@ pub fn ChartPage() -> impl IntoView {
 
     let settings = use_settings();
     let looks = read_look();
-    let look = Signal::derive(move || looks.get().unwrap_or_default());
+    let look = Signal::derive(move || {
+        let look = looks.get().unwrap_or_default();
+        match symbol.get() {
+            Some(symbol) => look.without(&symbol),
+            None => look,
+        }
+    });
     let clock = Signal::derive(move || look.get().clock.unwrap_or(settings.clock().get()));
 
-    let store = ChartStore::new(visit, Memo::new(move |_| look.get().part));
+    let part = Memo::new(move |_| look.get().part);
+    let store = ChartStore::new(visit, part);
+    let compared = Compared::new(visit, look, part);
     let standing = StandingStore::new(visit, store.drawing(), store.situation());
     let quality = QualityStore::new(series);
     let watchlists = Watchlists::new();
@@ -83,7 +94,7 @@ pub fn ChartPage() -> impl IntoView {
         let revision = store.situation().with(|situation| situation.confirmed);
         (series.get(), revision, filling.state().get())
     });
-    let quotes = Quotes::new(watchlists.symbols(), timeframe, changed);
+    let quotes = Quotes::new(quoted(watchlists, look), timeframe, changed);
     let hovered = RwSignal::new(None::<usize>);
     let banner = Memo::new(move |_| match address.get() {
         Ok(visit) => match looks.get() {
@@ -104,8 +115,9 @@ pub fn ChartPage() -> impl IntoView {
     let navigate = use_navigate();
     let go = navigate.clone();
     let open = Callback::new(move |symbol: Symbol| {
-        let path = SeriesKey { symbol, timeframe: timeframe.get_untracked() }.path();
-        go(&format!("{path}{}", look.get_untracked().kept().query()), NavigateOptions::default());
+        let path = SeriesKey { symbol: symbol.clone(), timeframe: timeframe.get_untracked() }.path();
+        let look = look.get_untracked().kept().without(&symbol);
+        go(&format!("{path}{}", look.query()), NavigateOptions::default());
     });
     // What is chosen can be gone back from; where the view was moved by hand, the address only keeps up.
     let show = move |look: Look, replace: bool| {
@@ -129,7 +141,10 @@ pub fn ChartPage() -> impl IntoView {
     });
     let command = RwSignal::new(None::<Command>);
     let behind = Signal::derive(move || store.situation().with(|situation| situation.behind));
-    let on_near_oldest = Callback::new(move |sight| store.near_oldest(sight));
+    let on_near_oldest = Callback::new(move |sight| {
+        store.near_oldest(sight);
+        compared.near_oldest(sight);
+    });
     let on_picture = Callback::new(move |()| {
         if let Some(series) = series.get_untracked() {
             let names = look.with_untracked(|look| {
@@ -189,18 +204,25 @@ pub fn ChartPage() -> impl IntoView {
     shortcuts.add("Chart", &["i"], "Choose indicators", choose_indicators);
     let is_showing = RwSignal::new(false);
     shortcuts.add("Chart", &["l"], "Choose hours and layers", Callback::new(move |()| is_showing.set(true)));
+    let is_comparing = RwSignal::new(false);
+    let choose_compared = Callback::new(move |()| is_comparing.set(true));
+    shortcuts.add("Chart", &["c"], "Compare with other symbols", choose_compared);
     let is_tabled = RwSignal::new(false);
     shortcuts.add("Chart", &["t"], "Show the bars as a table", Callback::new(move |()| is_tabled.set(true)));
+    let besides = compared.besides();
     let summary = Memo::new(move |_| {
         let of = |drawing: &Drawing| {
             let times = TimeText::new(&drawing.series);
-            standing
-                .report()
-                .with(|report| summary(&drawing.series, &drawing.picture, report.as_ref(), |at| times.full(at)))
+            let (series, picture) = (&drawing.series, &drawing.picture);
+            let own = standing.report().with(|report| summary(series, picture, report.as_ref(), |at| times.full(at)));
+            let bars = &picture.bars;
+            let beside = besides.with(|list| comparison(series, bars, list, in_view.get(), |at| times.full(at)));
+            beside.map_or_else(|| own.clone(), |beside| format!("{own} {beside}"))
         };
         drawing.with(|drawing| drawing.as_ref().map_or_else(String::new, of))
     });
     shortcuts.add("Page", &[","], "Open the settings", Callback::new(move |()| is_setting.set(true)));
+    let lines = move || look.with(|look| look.indicators.len() + look.compared.len()).to_string();
     let panes = move || look.with(|look| panes_of(&look.indicators)).to_string();
     let place = Signal::derive(move || series.get().map_or_else(String::new, |series| series.path()));
     let title = move || series.get().map_or_else(|| "Tidemark".to_owned(), |it| format!("{it} · Tidemark"));
@@ -231,23 +253,14 @@ pub fn ChartPage() -> impl IntoView {
                 />
                 <div class="toolbar">
                     <Timeframes symbol timeframe look />
-                    <LookTools look clock choose on_shown=Callback::new(move |()| is_showing.set(true)) on_picture on_bars />
-                    <button
-                        type="button"
-                        class="button"
-                        data-testid="indicators-open"
-                        on:click=move |_| is_choosing.set(true)
-                    >
-                        "Indicators"
-                    </button>
-                    <button
-                        type="button"
-                        class="button"
-                        data-testid="bar-table-open"
-                        on:click=move |_| is_tabled.set(true)
-                    >
-                        "Table"
-                    </button>
+                    <div class="tool-strip">
+                        <ChartTools
+                            on_indicators=choose_indicators
+                            on_compare=choose_compared
+                            on_table=Callback::new(move |()| is_tabled.set(true))
+                        />
+                        <LookTools look clock choose on_shown=Callback::new(move |()| is_showing.set(true)) on_picture on_bars />
+                    </div>
                 </div>
                 <BannerView
                     banner
@@ -255,12 +268,14 @@ pub fn ChartPage() -> impl IntoView {
                     on_retry=Callback::new(move |()| store.retry())
                     on_cancel=Callback::new(move |()| series.get_untracked().into_iter().for_each(|it| store.cancel(it)))
                 />
-                <section class="board" aria-label="Chart" style:--panes=panes>
+                <section class="board" aria-label="Chart" style:--panes=panes style:--lines=lines>
                     <Legend drawing hovered />
                     <IndicatorLegend look choose readings on_open=choose_indicators />
+                    <CompareLegend symbol look choose compared readings on_open=choose_compared />
                     <DrawingTools drawings command shortcuts on_list=list_drawings />
                     <Chart
                         drawing
+                        compared=besides
                         is_waiting
                         hovered
                         look
@@ -294,12 +309,25 @@ pub fn ChartPage() -> impl IntoView {
             <IndicatorsDialogue look choose open=is_choosing />
             <ShownDialogue look choose drawing=drawn open=is_showing />
             <DrawingsDialogue drawings shown=drawing in_view open=is_listing_drawings />
-            <BarTable drawing summary open=is_tabled />
+            <CompareDialogue symbol look choose compared quotes readings open=is_comparing />
+            <BarTable drawing besides summary open=is_tabled />
             <SettingsDialogue settings=use_settings() open=is_setting />
             <ShortcutList shortcuts open=is_listing_keys />
         </div>
     }
     .into_any()
+}
+
+/// Whose prices and names are asked for: the watchlist's, then those that are compared.
+fn quoted(watchlists: Watchlists, look: Signal<Look>) -> Signal<Vec<Symbol>> {
+    let symbols = Memo::new(move |_| {
+        let mut symbols = watchlists.symbols().get();
+        let compared = look.with(|look| look.compared.clone());
+        symbols.extend(compared.into_iter().filter(|symbol| !watchlists.symbols().with(|it| it.contains(symbol))));
+        symbols.truncate(MOST_QUOTES);
+        symbols
+    });
+    symbols.into()
 }
 
 fn read_address() -> Memo<Result<Visit, Problem>> {

@@ -109,6 +109,16 @@ impl ChartStore {
     /// part of it is in view.
     #[must_use]
     pub fn new(visit: Signal<Option<Visit>>, part: Memo<Part>) -> Self {
+        Effect::new(move || {
+            visit.track();
+            marks::start();
+        });
+        Self::beside(visit, part)
+    }
+
+    /// The same for a series that is drawn beside the page's own, whose opening nobody measures.
+    #[must_use]
+    pub fn beside(visit: Signal<Option<Visit>>, part: Memo<Part>) -> Self {
         let (sender, receiver) = unbounded();
         let (nudge, nudges) = unbounded();
         let store = Self {
@@ -128,7 +138,6 @@ impl ChartStore {
             now
         });
         Effect::new(move || {
-            marks::start();
             store.send(Command::Open(visit.get()));
         });
         store

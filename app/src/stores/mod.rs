@@ -5,6 +5,7 @@
 
 pub mod cache;
 pub mod chart_store;
+pub mod compared;
 pub mod drawings;
 pub mod event_stream;
 pub mod filling;

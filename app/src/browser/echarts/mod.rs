@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use js_sys::Reflect;
+use tidemark_market::compare::percent;
 use tidemark_market::shown::outside_regular;
 use tidemark_market::time::MINUTE;
 use tidemark_market::view::{Change, Pyramid};
@@ -23,6 +24,8 @@ use wasm_bindgen::{JsCast, JsValue};
 use self::painter::{Canvas, Painter, Palette, is_library_complete};
 use super::page;
 use super::time_text::TimeText;
+use crate::chart::compare::{Beside, Comparisons};
+use crate::chart::csv::csv;
 use crate::chart::drawings::plane::{Plane, expected};
 use crate::chart::drawings::{Book, Pen, Sketch};
 use crate::chart::indicators::Indicators;
@@ -100,6 +103,15 @@ pub struct Seen {
     pub lack: Option<(Lack, Timestamp)>,
 }
 
+impl Seen {
+    /// The symbols whose lines are drawn beside the series, as attributes tell them.
+    #[must_use]
+    pub fn compared(&self) -> String {
+        let drawn = self.readings.compared.iter().filter(|reading| reading.is_drawn);
+        drawn.map(|reading| reading.symbol.to_string()).collect::<Vec<_>>().join(",")
+    }
+}
+
 /// The chart in its host element. Dropping it takes it off the page.
 pub struct PriceChart {
     inner: Rc<RefCell<Inner>>,
@@ -122,6 +134,7 @@ struct Inner {
     /// The places on the axis of what trades before and after regular hours.
     extended: Vec<Range<usize>>,
     indicators: Indicators,
+    compared: Comparisons,
     sketch: Sketch,
     /// When bars are expected after the one that began then; known as soon as drawings may lie there.
     ahead: (Option<Timestamp>, Vec<Timestamp>),
@@ -159,6 +172,7 @@ impl PriceChart {
             picture: Arc::default(),
             extended: Vec::new(),
             indicators: Indicators::default(),
+            compared: Comparisons::default(),
             sketch: Sketch::default(),
             ahead: (None, Vec::new()),
             look: Look::default(),
@@ -195,6 +209,17 @@ impl PriceChart {
             if is_elsewhere {
                 inner.viewport = inner.part_in_view();
             }
+        }
+        Inner::request(&self.inner);
+    }
+
+    /// Draws these beside the series.
+    pub fn compare(&self, list: &[Beside]) {
+        {
+            let mut inner = self.inner.borrow_mut();
+            let timeframe = inner.series.as_ref().map(|series| series.timeframe);
+            let Inner { compared, pyramid, .. } = &mut *inner;
+            compared.choose(list, pyramid.times(), timeframe);
         }
         Inner::request(&self.inner);
     }
@@ -290,15 +315,16 @@ impl PriceChart {
             inner.picture = Arc::default();
             inner.extended.clear();
             inner.indicators.clear();
+            inner.compared.align(&[], None);
         }
         Inner::paint(&self.inner);
     }
 
-    /// The bars in view and their indicators, as a table of comma-separated values.
+    /// The bars in view, their indicators and what is compared, as a table of comma-separated values.
     #[must_use]
     pub fn bars_in_view(&self) -> String {
         let inner = self.inner.borrow();
-        inner.indicators.csv(inner.seen().range)
+        inner.csv()
     }
 
     /// What is on the canvas under `title`, as the address of a PNG that holds it.
@@ -309,6 +335,7 @@ impl PriceChart {
         inner.sketch.pen = pen.settled();
         let titled = inner.scene().map(|mut scene| {
             scene.labels.push(scene::title(title));
+            scene.labels.extend(scene::legend(&inner.readings(), |symbol| inner.compared.seat(symbol)));
             scene
         });
         inner.sketch.pen = pen;
@@ -335,6 +362,11 @@ impl Inner {
     }
 
     fn take(&mut self, series: &SeriesKey, picture: &Arc<Picture>) {
+        self.take_bars(series, picture);
+        self.compared.align(self.pyramid.times(), Some(series.timeframe));
+    }
+
+    fn take_bars(&mut self, series: &SeriesKey, picture: &Arc<Picture>) {
         let was_usual = self.viewport == self.newest();
         self.picture = Arc::clone(picture);
         self.indicators.take(series, picture);
@@ -415,6 +447,7 @@ impl Inner {
     fn lay(&mut self) {
         let frame = scene::frame_in_view(&self.pyramid, self.viewport, self.size.0);
         self.indicators.lay(&self.pyramid, frame);
+        self.compared.lay(&self.pyramid, frame);
         if !self.sketch.is_blank() {
             self.look_ahead();
         }
@@ -439,6 +472,7 @@ impl Inner {
             extended: &self.extended,
             blanks: self.picture.room.blanks(),
             indicators: &self.indicators,
+            compared: &self.compared,
             sketch: &self.sketch,
             ahead: &self.ahead.1,
             viewport: self.viewport,
@@ -525,8 +559,27 @@ impl Inner {
 
     fn readings(&self) -> Readings {
         let newest = self.pyramid.times().len().checked_sub(1);
-        let place = self.pointed_bar().or_else(|| self.picture.room.bar_at(newest?));
-        Readings { indicators: place.map_or_else(Vec::new, |place| self.indicators.at(place)) }
+        let bar = self.pointed_bar().or_else(|| self.picture.room.bar_at(newest?));
+        let indicators = bar.map_or_else(Vec::new, |bar| self.indicators.at(bar));
+        let first = scene::first_in_view(&self.subject()).filter(|_| !self.compared.is_empty());
+        let pointed = self.pointed_position().and_then(|position| self.place_of(position));
+        let Some((place, first)) = pointed.or(newest).zip(first) else {
+            return Readings { indicators, ..Readings::default() };
+        };
+        let own = self.pyramid.bar_at(self.positions().start + i64::try_from(place).unwrap_or_default());
+        Readings {
+            indicators,
+            percent: own.map(|own| percent(own.close, first.close)),
+            compared: self.compared.readings(place, pointed.is_none(), first.ts),
+        }
+    }
+
+    fn csv(&self) -> String {
+        let first = scene::first_in_view(&self.subject()).map(|bar| bar.ts);
+        let times: Vec<Timestamp> = self.indicators.bars().iter().map(|bar| bar.ts).collect();
+        let timeframe = self.series.as_ref().map(|series| series.timeframe);
+        let compared: Vec<_> = self.compared.columns(&times, timeframe, first).collect();
+        csv(self.indicators.bars(), self.indicators.list(), &compared, self.seen().range)
     }
 
     fn seen(&self) -> Seen {

@@ -164,6 +164,7 @@ mod tests {
     use tidemark_market::{Bar, Timestamp};
 
     use super::*;
+    use crate::chart::compare::Comparisons;
     use crate::chart::drawings::pen::{Spot, Tool};
     use crate::chart::drawings::{Book, Kind, Sketch};
     use crate::chart::indicators::Indicators;
@@ -184,8 +185,8 @@ mod tests {
         let bar = |i: i64| Bar::new(Timestamp(i * 60_000), 110.0, 130.0, 90.0, 120.0, 10.0);
         let pyramid = Pyramid::new(&(0..300).map(bar).collect::<Vec<_>>());
         let viewport = Viewport::between(from, from + 100.0, &pyramid.positions());
-        let (indicators, sketch) = (Indicators::default(), Sketch::default());
-        let (pyramid, indicators, sketch, size) = (&pyramid, &indicators, &sketch, SIZE);
+        let (indicators, compared, sketch) = (Indicators::default(), Comparisons::default(), Sketch::default());
+        let (pyramid, indicators, compared, sketch, size) = (&pyramid, &indicators, &compared, &sketch, SIZE);
         let (forecast, ahead) = (&[][..], &[][..]);
         let subject = Subject {
             pyramid,
@@ -194,6 +195,7 @@ mod tests {
             extended: &[],
             blanks: &[],
             indicators,
+            compared,
             sketch,
             ahead,
             viewport,

@@ -2,7 +2,7 @@
 
 use tidemark_market::indicators::Pane;
 
-use super::{Subject, indicators, visible};
+use super::{Subject, compare, indicators, visible};
 use crate::chart::look::{Kind, ScaleKind};
 use crate::chart::scale::Scale;
 use crate::chart::viewport::Viewport;
@@ -62,7 +62,9 @@ impl Layout {
             high = subject.bands.iter().fold(high, |high, band| high.max(band.1));
         }
         let range = if low <= high { stretched((low, high), indicators::range_over_bars(subject)) } else { (0.0, 1.0) };
-        let base = columns.close.iter().copied().find(|close| !close.is_nan()).unwrap_or_default();
+        let range = compare::range_in_view(subject).map_or(range, |(low, high)| (low.min(range.0), high.max(range.1)));
+        let base = compare::first_in_view(subject).map(|bar| bar.close).unwrap_or_default();
+        let scale = if subject.compared.is_empty() { subject.look.scale } else { ScaleKind::Percent };
         let pane = |(number, place): (usize, &usize)| {
             let part = (heights.pane_top(number), heights.pane);
             (*place, Scale::new(ScaleKind::Linear, 0.0, indicators::range_of_pane(subject, *place), part))
@@ -71,7 +73,7 @@ impl Layout {
             viewport: subject.viewport,
             width,
             height: subject.size.1,
-            price: Scale::new(subject.look.scale, base, range, (ABOVE, heights.price)),
+            price: Scale::new(scale, base, range, (ABOVE, heights.price)),
             volume: Scale::from_zero(fold(columns.volume, 0.0, f64::max), (heights.volume_top(), heights.volume)),
             panes: own.iter().enumerate().map(pane).collect(),
         }

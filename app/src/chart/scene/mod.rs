@@ -3,6 +3,7 @@
 mod axes;
 mod bars;
 mod blanks;
+mod compare;
 mod drawings;
 mod forecast;
 mod hours;
@@ -13,15 +14,19 @@ mod stroke;
 use std::ops::Range;
 
 use tidemark_market::view::{Columns, Frame, Pyramid, Visible};
-use tidemark_market::{Bar, Timestamp};
+use tidemark_market::{Bar, Symbol, Timestamp};
 
 pub use self::axes::crosshair;
+pub use self::compare::first_in_view;
 pub use self::layout::Layout;
+use super::compare::{Comparisons, Reading};
 use super::drawings::Sketch;
 use super::indicators::Indicators;
 use super::look::{Kind, Look};
+use super::readings::Readings;
 use super::room::Blank;
 use super::viewport::Viewport;
+use crate::text;
 use tidemark_market::ticks::Wall;
 
 /// A colour by what it is for; the style sheet's tokens say which it is.
@@ -61,6 +66,8 @@ pub enum Ink {
     Sunken,
     /// The lines of indicators, as many as a chart may have.
     Indicator(usize),
+    /// The lines of what is compared, by its seat.
+    Compared(usize),
     /// What is drawn by hand.
     Drawing,
     /// The ground within it.
@@ -145,6 +152,8 @@ pub struct Subject<'a> {
     pub blanks: &'a [Blank],
     /// What is computed of it; the lines of [`frame_in_view`] are laid.
     pub indicators: &'a Indicators,
+    /// What is compared with it; the same lines are laid.
+    pub compared: &'a Comparisons,
     /// What is drawn by hand.
     pub sketch: &'a Sketch,
     /// When bars after the newest are expected; drawings may reach there.
@@ -179,10 +188,12 @@ pub fn frame(subject: &Subject, layout: &Layout, wall: impl Fn(Timestamp) -> Wal
         }
     }
     indicators::over_bars(&mut scene, subject, layout);
+    compare::draw(&mut scene, subject, layout);
     forecast::draw(&mut scene, subject, layout);
     indicators::panes(&mut scene, subject, layout);
     drawings::draw(&mut scene, subject, layout);
     axes::edges(&mut scene, subject, layout);
+    compare::boxes(&mut scene, subject, layout);
     scene
 }
 
@@ -190,6 +201,23 @@ pub fn frame(subject: &Subject, layout: &Layout, wall: impl Fn(Timestamp) -> Wal
 #[must_use]
 pub fn title(text: &str) -> Label {
     boxed(10.0, 18.0, Align::Left, text.to_owned())
+}
+
+/// What lines are at, below a title: where a picture leaves the page, its legend stays behind.
+pub fn legend(readings: &Readings, seat: impl Fn(&Symbol) -> Option<usize>) -> impl Iterator<Item = Label> {
+    let line = move |(number, reading): (usize, &Reading)| Label {
+        ink: seat(&reading.symbol).map_or(Ink::Text, Ink::Compared),
+        ..boxed(
+            10.0,
+            42.0 + 22.0 * number as f64,
+            Align::Left,
+            reading.percent.map_or_else(
+                || reading.symbol.to_string(),
+                |value| format!("{} {}", reading.symbol, text::percent(value)),
+            ),
+        )
+    };
+    readings.compared.iter().enumerate().map(line)
 }
 
 fn boxed(x: f64, y: f64, align: Align, text: String) -> Label {
@@ -234,8 +262,10 @@ fn mark_rects(scene: &mut Scene, parts: [(Ink, Vec<f32>); 2]) {
 mod tests {
     use std::sync::Arc;
 
+    use tidemark_market::Timeframe;
     use tidemark_market::indicators::parse_list;
 
+    use super::super::compare::Beside;
     use super::super::look::ScaleKind;
     use super::*;
     use crate::chart::scale::Scale;
@@ -260,9 +290,22 @@ mod tests {
         indicators
     }
 
+    fn comparisons(pyramid: &Pyramid, viewport: Viewport, list: &[Beside]) -> Comparisons {
+        let mut compared = Comparisons::default();
+        compared.choose(list, pyramid.times(), Some(Timeframe::M1));
+        compared.lay(pyramid, frame_in_view(pyramid, viewport, 1000.0));
+        compared
+    }
+
     fn scene(pyramid: &Pyramid, viewport: Viewport, look: &Look) -> Scene {
+        beside(pyramid, viewport, look, &[])
+    }
+
+    /// The same with what is compared.
+    fn beside(pyramid: &Pyramid, viewport: Viewport, look: &Look, list: &[Beside]) -> Scene {
         let indicators = indicators(pyramid, viewport, look);
         let sketch = Sketch::default();
+        let compared = comparisons(pyramid, viewport, list);
         let subject = Subject {
             pyramid,
             forecast: &[],
@@ -270,6 +313,7 @@ mod tests {
             extended: &[],
             blanks: &[],
             indicators: &indicators,
+            compared: &compared,
             sketch: &sketch,
             ahead: &[],
             viewport,
@@ -333,6 +377,7 @@ mod tests {
             extended: &[],
             blanks: &[],
             indicators: &indicators,
+            compared: &Comparisons::default(),
             sketch: &sketch,
             ahead: &[],
             viewport,
@@ -398,5 +443,57 @@ mod tests {
         for text in ["RSI 14", "MACD 12, 26, 9", "30.00", "70.00"] {
             assert!(texts.contains(&text), "{text} in {texts:?}");
         }
+    }
+
+    /// As many minutes of another symbol, `times` as high as those of the chart.
+    fn other(seat: usize, count: i64, times: f64) -> Beside {
+        let higher = |bar: Bar| Bar { close: bar.close * times, ..bar };
+        let picture = Picture { bars: bars(count).into_iter().map(higher).collect(), ..Picture::default() };
+        Beside { seat, symbol: "MSFT".parse().unwrap(), picture: Some(Arc::new(picture)) }
+    }
+
+    fn heights(scene: &Scene, ink: Ink) -> Vec<f32> {
+        let marks = scene.marks.iter().filter(|mark| mark.ink == ink);
+        marks.flat_map(|mark| mark.at.chunks(2)).map(|point| point[1]).collect()
+    }
+
+    #[test]
+    fn what_is_compared_lies_by_its_percents_however_high_its_prices_are() {
+        let pyramid = Pyramid::new(&bars(300));
+        let viewport = Viewport::newest(&pyramid.positions());
+        let look = Look { kind: Kind::Line, ..Look::default() };
+        let scene = beside(&pyramid, viewport, &look, &[other(2, 300, 1.0), other(0, 300, 40.0)]);
+        let (own, same, higher) =
+            (heights(&scene, Ink::Accent), heights(&scene, Ink::Compared(2)), heights(&scene, Ink::Compared(0)));
+        assert!(!same.is_empty() && same.len() == higher.len());
+        assert!(same.iter().zip(&higher).all(|(a, b)| (a - b).abs() < 0.01));
+        assert!(own.iter().any(|y| (y - same[10]).abs() < 0.01), "they lie on the chart's own line");
+        assert!(scene.labels.iter().any(|label| label.text == "+0.00 %"), "the scale is in percent");
+    }
+
+    #[test]
+    fn the_scale_of_prices_takes_in_what_is_compared() {
+        let pyramid = Pyramid::new(&bars(300));
+        let viewport = Viewport::newest(&pyramid.positions());
+        let mut far = other(0, 300, 1.0);
+        let bars = (*far.picture.unwrap()).clone().bars;
+        let doubling = bars.into_iter().enumerate().map(|(i, bar)| Bar { close: 1.0 + i as f64, ..bar });
+        far.picture = Some(Arc::new(Picture { bars: doubling.collect(), ..Picture::default() }));
+        let scene = beside(&pyramid, viewport, &Look::default(), &[far]);
+        let line = heights(&scene, Ink::Compared(0));
+        assert!(line.iter().all(|y| (0.0..500.0).contains(y)) && line.iter().any(|y| *y < 40.0), "{line:?}");
+    }
+
+    #[test]
+    fn a_hole_lifts_the_pen() {
+        let pyramid = Pyramid::new(&bars(300));
+        let viewport = Viewport::newest(&pyramid.positions());
+        let mut with_hole = other(0, 300, 1.0);
+        let mut bars = (*with_hole.picture.unwrap()).clone().bars;
+        bars.retain(|bar| !(200..210).contains(&(bar.ts.0 / 60_000)));
+        with_hole.picture = Some(Arc::new(Picture { bars, ..Picture::default() }));
+        let scene = beside(&pyramid, viewport, &Look::default(), &[with_hole]);
+        let mark = scene.marks.iter().find(|mark| mark.ink == Ink::Compared(0)).unwrap();
+        assert_eq!(mark.at.iter().filter(|it| it.is_nan()).count(), 2);
     }
 }
