@@ -278,7 +278,7 @@ impl PriceChart {
     #[must_use]
     pub fn last_close(&self) -> Option<f64> {
         let inner = self.inner.borrow();
-        Some(inner.pyramid.bar_at(inner.positions().end - 1)?.close)
+        inner.positions().rev().find_map(|position| inner.pyramid.bar_at(position)).map(|bar| bar.close)
     }
 
     /// Where the crosshair is, in pixels from the host's left and top.

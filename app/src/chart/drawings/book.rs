@@ -87,7 +87,10 @@ impl Book {
         let mut book = Self::default();
         for entry in entries {
             match figure(&entry) {
-                Some(figure) if !book.is_full() => drop(book.kept.push(Kept { id: book.free_id(&entry), figure })),
+                Some(figure) if !book.is_full() => {
+                    let id = book.free_id(&entry);
+                    book.kept.push(Kept { id, figure });
+                }
                 _ => book.foreign.push(entry),
             }
         }
