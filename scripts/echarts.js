@@ -11,9 +11,9 @@ const outfile = `${root}public/vendor/echarts.js`;
 const contents = `
   import { init, use } from 'echarts/core';
   import { CanvasRenderer } from 'echarts/renderers';
-  import { element } from './scripts/shapes.js';
+  import { Layer } from './scripts/shapes.js';
   use([CanvasRenderer]);
-  export { init, element };
+  export { init, Layer };
 `;
 
 await build({

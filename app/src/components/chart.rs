@@ -131,15 +131,18 @@ pub fn Chart(
         let reading = points.and_then(|points| canvas.chart.plane(|plane| Reading::between(points, plane)));
         measured.set(reading.map_or_else(String::new, |it| format!("{}, {}", it.height(), it.width())));
     });
-    Effect::new(move || in_view.set(seen.with(|seen| seen.as_ref().and_then(|seen| seen.range))));
     Effect::new(move || {
-        readings.set(seen.with(|seen| seen.as_ref().map(|seen| seen.readings.clone())).unwrap_or_default())
+        seen.with(|seen| {
+            let seen = seen.as_ref();
+            pass_on(in_view, &seen.and_then(|seen| seen.range));
+            pass_on(hovered, &seen.and_then(|seen| seen.pointed));
+            pass_on(readings, seen.map_or(&Readings::default(), |seen| &seen.readings));
+            pass_on(lacking, &seen.and_then(|seen| seen.lack));
+        });
     });
-    Effect::new(move || lacking.set(seen.with(|seen| seen.as_ref().and_then(|seen| seen.lack))));
     let sketcher = Sketcher::new(Rc::clone(&canvas), drawings);
     let hand = Hand {
         canvas,
-        hovered,
         on_moved,
         on_near_oldest,
         seen,
@@ -158,7 +161,8 @@ pub fn Chart(
     let tool = Memo::new(move |_| drawings.pen().with(|pen| pen.tool()).map(Tool::as_str));
     let wants_all = Memo::new(move |_| drawings.pen().with(|pen| pen.wants_all()));
     let told = move |read: fn(&Painted) -> String| move || painted.with(|it| it.as_ref().map(read));
-    let seen_of = move |read: fn(&Seen) -> Option<String>| move || seen.with(|it| it.as_ref().and_then(read));
+    let seen_of =
+        move |read: fn(&Seen) -> Option<String>| Memo::new(move |_| seen.with(|it| it.as_ref().and_then(read)));
     let has_bars = move || drawing.with(|it| it.as_ref().is_some_and(|it| !it.picture.bars.is_empty()));
     let is_empty = move || is_waiting.get() && !has_bars();
     let [wheeled, pressed, moved, released, left, twice, elsewhere] = std::array::from_fn(|_| hand.clone());
@@ -235,7 +239,6 @@ pub fn Chart(
 #[derive(Clone)]
 struct Hand {
     canvas: Rc<RefCell<Option<Canvas>>>,
-    hovered: RwSignal<Option<usize>>,
     on_moved: Callback<Part>,
     on_near_oldest: Callback<Sight>,
     seen: RwSignal<Option<Seen>>,
@@ -260,7 +263,7 @@ impl Hand {
         self.stop();
         match command {
             Command::Go(step) => self.go(*step),
-            Command::StepPointer(bars) => self.with(|chart| self.hovered.set(chart.step_pointer(*bars))),
+            Command::StepPointer(bars) => self.with(|chart| chart.step_pointer(*bars)),
             Command::LiftPointer => self.lift(),
             Command::Bars(name) => self.with(|chart| {
                 files::hand_out(&files::address_of("text/csv", &chart.bars_in_view()), name);
@@ -430,12 +433,14 @@ impl Hand {
     }
 
     fn point(&self, at: Option<(f64, f64)>) {
-        self.with(|chart| {
-            let place = chart.point(at);
-            if self.hovered.get_untracked() != place {
-                self.hovered.set(place);
-            }
-        });
+        self.with(|chart| chart.point(at));
+    }
+}
+
+/// Tells `value` on, where it is new: what follows from it is not worked out in every frame.
+fn pass_on<T: Clone + PartialEq + Send + Sync + 'static>(to: RwSignal<T>, value: &T) {
+    if to.with_untracked(|known| known != value) {
+        to.set(value.clone());
     }
 }
 

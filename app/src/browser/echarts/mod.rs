@@ -95,6 +95,8 @@ pub struct Seen {
     pub span: f64,
     /// How many bars lie before those in view; negative where the view begins before the oldest of them.
     pub before: f64,
+    /// The place of the bar under the crosshair.
+    pub pointed: Option<usize>,
     /// What lines are at, at the bar under the crosshair or the newest.
     pub readings: Readings,
     /// Whether bars before or after regular hours are among those in view.
@@ -143,6 +145,10 @@ struct Inner {
     viewport: Viewport,
     /// Where the pointer is, in pixels from the host's left and top.
     pointed: Option<(f64, f64)>,
+    /// Where the bars on the canvas are.
+    layout: Option<Layout>,
+    /// Whether what is on the canvas beside the crosshair is no longer what is to be seen.
+    is_stale: bool,
     is_frame_due: bool,
     tell: Box<dyn Fn(Seen)>,
 }
@@ -158,14 +164,15 @@ impl PriceChart {
             return None;
         }
         let instance = init(host).ok()?;
+        let canvas = instance.canvas();
         let inner = Inner {
-            canvas: instance.canvas(),
+            bars: Painter::new(&canvas, 0),
+            pointer: Painter::new(&canvas, 1),
+            canvas,
             instance,
             host: host.clone(),
             size: size_of(host),
             palette: Palette::read(),
-            bars: Painter::new(0),
-            pointer: Painter::new(1),
             series: None,
             times: None,
             pyramid: Pyramid::default(),
@@ -179,6 +186,8 @@ impl PriceChart {
             clock: Clock::default(),
             viewport: Viewport::default(),
             pointed: None,
+            layout: None,
+            is_stale: true,
             is_frame_due: false,
             tell: Box::new(tell),
         };
@@ -210,7 +219,7 @@ impl PriceChart {
                 inner.viewport = inner.part_in_view();
             }
         }
-        Inner::request(&self.inner);
+        Inner::renew(&self.inner);
     }
 
     /// Draws these beside the series.
@@ -221,7 +230,7 @@ impl PriceChart {
             let Inner { compared, pyramid, .. } = &mut *inner;
             compared.choose(list, pyramid.times(), timeframe);
         }
-        Inner::request(&self.inner);
+        Inner::renew(&self.inner);
     }
 
     /// Remembers `part` as the one in view, without moving there.
@@ -232,20 +241,19 @@ impl PriceChart {
     /// Moves the view, by the next frame.
     pub fn go(&self, step: Move) {
         self.inner.borrow_mut().go(step);
-        Inner::request(&self.inner);
+        Inner::renew(&self.inner);
     }
 
-    /// The pointer is there, in pixels from the host's left and top; nowhere where `None`. The place of the bar under it.
-    pub fn point(&self, at: Option<(f64, f64)>) -> Option<usize> {
+    /// The pointer is there, in pixels from the host's left and top; nowhere where `None`.
+    pub fn point(&self, at: Option<(f64, f64)>) {
         self.inner.borrow_mut().pointed = at;
         Inner::request(&self.inner);
-        self.inner.borrow().pointed_bar()
     }
 
-    /// Moves the crosshair by so many bars, from the newest in view at first; the place of the bar under it.
-    pub fn step_pointer(&self, bars: f64) -> Option<usize> {
+    /// Moves the crosshair by so many bars, from the newest in view at first.
+    pub fn step_pointer(&self, bars: f64) {
         let at = self.inner.borrow().stepped(bars);
-        self.point(at)
+        self.point(at);
     }
 
     /// Draws these drawings.
@@ -253,7 +261,7 @@ impl PriceChart {
         let is_same = self.inner.borrow().sketch.book == book;
         if !is_same {
             self.inner.borrow_mut().sketch.book = book;
-            Inner::request(&self.inner);
+            Inner::renew(&self.inner);
         }
     }
 
@@ -262,7 +270,7 @@ impl PriceChart {
         let is_same = self.inner.borrow().sketch.pen == pen;
         if !is_same {
             self.inner.borrow_mut().sketch.pen = pen;
-            Inner::request(&self.inner);
+            Inner::renew(&self.inner);
         }
     }
 
@@ -303,7 +311,7 @@ impl PriceChart {
     /// Takes the colours of the design tokens in force.
     pub fn recolour(&self) {
         self.inner.borrow_mut().palette = Palette::read();
-        Inner::request(&self.inner);
+        Inner::renew(&self.inner);
     }
 
     /// Shows no bar.
@@ -316,6 +324,7 @@ impl PriceChart {
             inner.extended.clear();
             inner.indicators.clear();
             inner.compared.align(&[], None);
+            inner.is_stale = true;
         }
         Inner::paint(&self.inner);
     }
@@ -331,6 +340,7 @@ impl PriceChart {
     #[must_use]
     pub fn picture(&self, title: &str) -> String {
         let mut inner = self.inner.borrow_mut();
+        inner.lay();
         let pen = inner.sketch.pen;
         inner.sketch.pen = pen.settled();
         let titled = inner.scene().map(|mut scene| {
@@ -339,7 +349,9 @@ impl PriceChart {
             scene
         });
         inner.sketch.pen = pen;
-        inner.show(&titled.unwrap_or_default(), &Scene::default());
+        inner.bars.paint(&titled.unwrap_or_default(), &inner.palette);
+        inner.pointer.paint(&Scene::default(), &inner.palette);
+        inner.canvas.flush();
         let options = js_sys::Object::new();
         for (name, value) in [
             ("type", JsValue::from_str("png")),
@@ -350,6 +362,7 @@ impl PriceChart {
             let _ = Reflect::set(&options, &JsValue::from_str(name), &value);
         }
         let url = inner.instance.data_url(&options);
+        inner.is_stale = true;
         drop(inner);
         Inner::paint(&self.inner);
         url
@@ -367,6 +380,7 @@ impl Inner {
     }
 
     fn take_bars(&mut self, series: &SeriesKey, picture: &Arc<Picture>) {
+        self.is_stale = true;
         let was_usual = self.viewport == self.newest();
         self.picture = Arc::clone(picture);
         self.indicators.take(series, picture);
@@ -443,7 +457,7 @@ impl Inner {
         };
     }
 
-    /// Makes ready what is drawn of the view beside its bars.
+    /// Makes ready what is drawn of the view beside its bars, and finds where everything is.
     fn lay(&mut self) {
         let frame = scene::frame_in_view(&self.pyramid, self.viewport, self.size.0);
         self.indicators.lay(&self.pyramid, frame);
@@ -451,6 +465,7 @@ impl Inner {
         if !self.sketch.is_blank() {
             self.look_ahead();
         }
+        self.layout = Some(Layout::of(&self.subject()));
     }
 
     /// Makes known when bars after the newest are expected.
@@ -483,14 +498,12 @@ impl Inner {
     }
 
     fn scene(&self) -> Option<Scene> {
-        let times = self.times.as_ref()?;
-        let subject = self.subject();
-        Some(scene::frame(&subject, &Layout::of(&subject), |at| times.wall(at)))
+        let (times, layout) = (self.times.as_ref()?, self.layout.as_ref()?);
+        Some(scene::frame(&self.subject(), layout, |at| times.wall(at)))
     }
 
     fn pointed_position(&self) -> Option<i64> {
-        let (x, y) = self.pointed?;
-        let layout = Layout::of(&self.subject());
+        let ((x, y), layout) = (self.pointed?, self.layout.as_ref()?);
         let position = layout.position(x).round() as i64;
         (layout.contains(x, y) && self.positions().contains(&position)).then_some(position)
     }
@@ -522,7 +535,7 @@ impl Inner {
     }
 
     fn stepped(&self, bars: f64) -> Option<(f64, f64)> {
-        let layout = Layout::of(&self.subject());
+        let layout = self.layout.as_ref()?;
         let newest = (self.viewport.to.floor() as i64).min(self.positions().end - 1);
         let next = match self.pointed_position() {
             Some(position) => self.past_free(position, bars) + bars,
@@ -547,13 +560,16 @@ impl Inner {
     fn crosshair(&self) -> Option<Scene> {
         let (position, (_, y)) = (self.pointed_position()?, self.pointed?);
         let at = self.pyramid.time_at(position as f64)?;
-        let layout = Layout::of(&self.subject());
-        Some(scene::crosshair(&layout, position as f64, y, self.times.as_ref()?.full(at)))
+        Some(scene::crosshair(self.layout.as_ref()?, position as f64, y, self.times.as_ref()?.full(at)))
     }
 
-    fn show(&mut self, bars: &Scene, pointer: &Scene) {
-        self.bars.paint(&self.canvas, bars, &self.palette);
-        self.pointer.paint(&self.canvas, pointer, &self.palette);
+    /// Puts on the canvas what is in view, where that is new, and the crosshair.
+    fn show(&mut self) {
+        if std::mem::take(&mut self.is_stale) {
+            self.lay();
+            self.bars.paint(&self.scene().unwrap_or_default(), &self.palette);
+        }
+        self.pointer.paint(&self.crosshair().unwrap_or_default(), &self.palette);
         self.canvas.flush();
     }
 
@@ -594,6 +610,7 @@ impl Inner {
             is_usual: view == self.newest(),
             span: view.span(),
             before: view.from + 0.5 - positions.start as f64,
+            pointed: self.pointed_bar(),
             readings: self.readings(),
             has_extended: self.has_extended(),
             lack: self.pointed_lack(),
@@ -604,12 +621,16 @@ impl Inner {
     fn paint(this: &Rc<RefCell<Self>>) {
         let mut inner = this.borrow_mut();
         inner.is_frame_due = false;
-        inner.lay();
-        let (bars, pointer) = (inner.scene().unwrap_or_default(), inner.crosshair().unwrap_or_default());
-        inner.show(&bars, &pointer);
+        inner.show();
         let seen = inner.seen();
         drop(inner);
         (this.borrow().tell)(seen);
+    }
+
+    /// Draws everything anew by the next frame.
+    fn renew(this: &Rc<RefCell<Self>>) {
+        this.borrow_mut().is_stale = true;
+        Self::request(this);
     }
 
     /// Draws by the next frame of the browser, once however often it is asked.
@@ -647,6 +668,7 @@ fn resizer(inner: &Rc<RefCell<Inner>>) -> Closure<dyn FnMut(JsValue)> {
             let mut inner = inner.borrow_mut();
             inner.instance.resize();
             inner.size = size_of(&inner.host);
+            inner.is_stale = true;
         }
         Inner::paint(&inner);
     })
