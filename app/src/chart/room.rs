@@ -159,7 +159,7 @@ pub fn lacks(data: &ChartData) -> Vec<Lack> {
     lacks
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use proptest::prelude::*;
     use tidemark_market::time::HOUR;
