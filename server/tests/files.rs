@@ -100,7 +100,8 @@ fn series(symbol: &str, timeframe: &str) -> SeriesKey {
 /// What the chart and the API would read.
 async fn held(pool: &PgPool, series: &SeriesKey) -> Vec<Bar> {
     let window = TimeRange { start: calendar::FIRST, end: calendar::END };
-    let reading = Reading { window, since: None, as_of: None, adjust: Adjust::None, asked: Vec::new() };
+    let reading =
+        Reading { window, ahead: window.end, since: None, as_of: None, adjust: Adjust::None, asked: Vec::new() };
     let stored = db::bars::read(pool, series, &reading).await.unwrap();
     let of = |wanted: Layer| stored.layers.iter().find(|layer| layer.layer == wanted).map_or(&[][..], |it| &it.bars);
     layer::merge(of(Layer::Historical), of(Layer::Intraday), of(Layer::Forecast))
@@ -560,7 +561,7 @@ async fn settled_bars_are_historical_newer_ones_intraday_and_open_ones_refused(p
     let sizes = Sizes { historical: DAY, intraday: DAY };
     let ask = Ask { calendar, timeframe, window, visible: None, now, sizes, slice_millis: None };
     let asked = [Layer::Historical, Layer::Intraday].map(|layer| (layer, asked_spans(&ask, layer))).to_vec();
-    let reading = Reading { window, since: None, as_of: None, adjust: Adjust::None, asked };
+    let reading = Reading { window, ahead: window.end, since: None, as_of: None, adjust: Adjust::None, asked };
     assert_eq!(db::bars::read(&pool, &key, &reading).await.unwrap().gaps, []);
 
     // An export goes back to the layers it came from.

@@ -439,6 +439,7 @@ async fn gaps_are_asked_sessions_less_what_is_covered(pool: PgPool) {
     finish(&pool, &run, "a", &[(60, 1.0)]).await.unwrap();
     let reading = Reading {
         window: hours(0, 6),
+        ahead: hours(0, 6).end,
         since: None,
         as_of: None,
         adjust: Adjust::None,
@@ -528,7 +529,14 @@ async fn what_is_said_of_one_layer_is_not_told_where_another_has_the_bars(pool: 
     let before = revision(&pool).await;
     queue::fail(&pool, &run, "a", &failure("x", "x", Retry::Never, &[run.slice])).await.unwrap();
     assert!(revision(&pool).await > before, "a page has to hear of it");
-    let reading = Reading { window: hours(0, 2), since: None, as_of: None, adjust: Adjust::None, asked: Vec::new() };
+    let reading = Reading {
+        window: hours(0, 2),
+        ahead: hours(0, 2).end,
+        since: None,
+        as_of: None,
+        adjust: Adjust::None,
+        asked: Vec::new(),
+    };
     assert_eq!(db::bars::read(&pool, &aapl, &reading).await.unwrap().holes[0].range, hours(0, 2));
     sqlx::query(
         "insert into coverage_status (series_id, layer, covered)
