@@ -71,3 +71,46 @@ test('a flick goes on by itself, and not where less motion is wished for', async
   await expect.poll(async () => start - (await from(chart)), { message: 'further than the finger' }).toBeGreaterThan(still * 1.2);
   await settled(chart);
 });
+
+test('suggestions are whole within the window, and choosing one opens it', async ({ page }) => {
+  const chart = new ChartPage(page);
+  await chart.open('AAPL', 'd1');
+  await chart.expectComplete('AAPL', 'd1');
+  await chart.symbolInput.tap();
+  await page.keyboard.type('MSF');
+  const found = page.getByTestId('suggestion-MSFT');
+  await expect(found).toBeInViewport({ ratio: 1 });
+  await found.tap();
+  await chart.expectComplete('MSFT', 'd1');
+  await expect(chart.symbolInput, 'the keyboard on the screen goes').not.toBeFocused();
+});
+
+test('what is tapped is 24 pixels wide and high at least, or has that much room', async ({ page }) => {
+  const chart = new ChartPage(page);
+  await chart.open('AAPL', 'd1');
+  await chart.expectComplete('AAPL', 'd1');
+  // A box counts with its label; the strip's parts are pressed in the strip.
+  const small = () =>
+    page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>('a, button, input, select, [tabindex="0"]')]
+        .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.matches('.skip-link'))
+        .map((element) => element.closest<HTMLElement>('label') ?? element)
+        .filter((element) => {
+          const { width, height } = element.getBoundingClientRect();
+          return width < 24 || height < 24;
+        })
+        .map((element) => element.outerHTML.slice(0, 120)),
+    );
+  expect(await small(), 'the page').toEqual([]);
+  for (const opener of ['indicators-open', 'compare-open', 'shown-open', 'drawings-open', 'settings-open', 'bar-table-open', 'coverage-open', 'quality-open']) {
+    await page.getByTestId(opener).tap();
+    const dialogue = page.locator('dialog[open]');
+    await expect(dialogue).toBeVisible();
+    expect(await small(), opener).toEqual([]);
+    await dialogue.getByRole('button', { name: 'Close', exact: true }).tap();
+    await expect(dialogue).toBeHidden();
+  }
+  await page.getByRole('button', { name: 'Watchlist', exact: true }).tap();
+  await expect(chart.watchlist).toBeVisible();
+  expect(await small(), 'the drawer').toEqual([]);
+});

@@ -177,13 +177,14 @@ impl Calendar {
     }
 
     /// The sessions that overlap `range`, each widened to whole bars and cut at what is closed at `now`. A bar that two
-    /// sessions share makes them one span.
+    /// sessions share makes them one span. The week's bar that holds the first known day begins before it: no part of any.
     #[must_use]
     pub fn session_spans(self, timeframe: Timeframe, range: TimeRange, now: Timestamp) -> Vec<TimeRange> {
         let limit = self.closed_through(timeframe, now);
         let mut spans: Vec<TimeRange> = Vec::new();
         for session in self.sessions(range) {
             let start = self.bar_start(timeframe, session.open);
+            let start = if start < FIRST { self.bar_end(timeframe, FIRST) } else { start };
             let end = self.bar_end(timeframe, session.close.plus(-1)).min(limit);
             let start = spans.last().map_or(start, |last| start.max(last.end));
             spans.extend(TimeRange::new(start, end));
@@ -332,6 +333,22 @@ mod tests {
         let ends = |now| Calendar::Xnys.session_spans(Timeframe::D1, days, at(now)).last().map(|span| span.end);
         assert_eq!(ends("2024-03-13T19:59:00Z"), Some(at("2024-03-13T04:00:00Z")));
         assert_eq!(ends("2024-03-13T20:00:00Z"), Some(at("2024-03-14T04:00:00Z")));
+    }
+
+    #[test]
+    fn no_bar_begins_before_the_first_day() {
+        let all = TimeRange { start: FIRST, end: at("1990-02-01T00:00:00Z") };
+        for calendar in [Calendar::Xnys, Calendar::XnysExtended, Calendar::AlwaysOpen, Calendar::Fx] {
+            for timeframe in Timeframe::ALL {
+                let spans = calendar.session_spans(timeframe, all, END);
+                let first = spans.first().map(|span| span.start);
+                let next = calendar.bar_end(timeframe, FIRST.plus(7 * DAY));
+                assert!(
+                    first.is_some_and(|first| FIRST <= first && first <= next),
+                    "{calendar:?} {timeframe}: {first:?}"
+                );
+            }
+        }
     }
 
     #[test]

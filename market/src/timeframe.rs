@@ -39,6 +39,18 @@ impl Timeframe {
     /// All of them, the shortest first.
     pub const ALL: [Self; 8] = [Self::M1, Self::M5, Self::M15, Self::M30, Self::H1, Self::H4, Self::D1, Self::W1];
 
+    /// The next shorter one; the shortest itself.
+    #[must_use]
+    pub fn shorter(self) -> Self {
+        Self::ALL.into_iter().rev().find(|it| *it < self).unwrap_or(self)
+    }
+
+    /// The next longer one; the longest itself.
+    #[must_use]
+    pub fn longer(self) -> Self {
+        Self::ALL.into_iter().find(|it| *it > self).unwrap_or(self)
+    }
+
     /// The one written form.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -65,6 +65,8 @@ pub fn colours(names: &[&str]) -> Vec<String> {
         let window = web_sys::window()?;
         let document = window.document()?;
         let probe = document.create_element("span").ok()?.dyn_into::<web_sys::HtmlElement>().ok()?;
+        // A canvas is not recoloured where the system sets the colours: one that took them here would lose all contrasts.
+        probe.style().set_property("forced-color-adjust", "none").ok()?;
         document.body()?.append_child(&probe).ok()?;
         let style = window.get_computed_style(&probe).ok().flatten()?;
         let colour = |name: &&str| {

@@ -13,15 +13,19 @@ pub fn VacancyView(
     vacancy: Memo<Option<Vacancy>>,
     /// To ask again.
     on_retry: Callback<()>,
+    /// Opens the choice of what is shown.
+    on_show: Callback<()>,
 ) -> impl IntoView {
     let act = move |remedy| match remedy {
         Remedy::Retry => on_retry.run(()),
         Remedy::Search => page::focus(SYMBOL_INPUT),
+        Remedy::Show => on_show.run(()),
     };
     let told = move |Vacancy { title, advice, remedy }| {
         let (id, label) = match remedy {
             Remedy::Retry => ("vacancy-retry", "Try again"),
             Remedy::Search => ("vacancy-search", "Find a symbol"),
+            Remedy::Show => ("vacancy-show", "Choose hours and layers"),
         };
         view! {
             <div class="vacancy" data-testid="vacancy">

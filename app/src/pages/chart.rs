@@ -24,11 +24,13 @@ use crate::components::header::Header;
 use crate::components::indicators::{IndicatorLegend, IndicatorsDialogue};
 use crate::components::lack_note::LackNote;
 use crate::components::legend::Legend;
+use crate::components::pointed::PointedBar;
 use crate::components::quality::Quality;
 use crate::components::settings::SettingsDialogue;
 use crate::components::shortcuts::ShortcutList;
 use crate::components::shown::ShownDialogue;
 use crate::components::sidebar::Sidebar;
+use crate::components::skip_link::{BOARD, SkipLink};
 use crate::components::status_line::StatusLine;
 use crate::components::strip::CoverageStrip;
 use crate::components::symbol_search::SYMBOL_INPUT;
@@ -107,17 +109,23 @@ pub fn ChartPage() -> impl IntoView {
     let drawn = store.drawing();
     let drawing = shown(drawn, Memo::new(move |_| look.with(shown::Choice::of)), standing.report());
     let has_bars = Memo::new(move |_| drawn.with(|it| it.as_ref().is_some_and(|it| !it.picture.bars.is_empty())));
+    let is_hidden = Memo::new(move |_| has_bars.get() && drawing.with(|it| it.as_ref().is_some_and(is_blank)));
     let vacancy = Memo::new(move |_| match address.get() {
+        Ok(_) if is_hidden.get() => Some(Vacancy::HIDDEN),
         Ok(_) if has_bars.get() => None,
         Ok(_) => store.situation().with(vacancy),
         Err(_) => Some(Vacancy::INVALID),
     });
     let navigate = use_navigate();
     let go = navigate.clone();
-    let open = Callback::new(move |symbol: Symbol| {
-        let path = SeriesKey { symbol: symbol.clone(), timeframe: timeframe.get_untracked() }.path();
+    let open_series = Callback::new(move |SeriesKey { symbol, timeframe }: SeriesKey| {
         let look = look.get_untracked().kept().without(&symbol);
-        go(&format!("{path}{}", look.query()), NavigateOptions::default());
+        go(&format!("{}{}", SeriesKey { symbol, timeframe }.path(), look.query()), NavigateOptions::default());
+    });
+    // Who has found a symbol goes on with the chart: its keys are not the field's.
+    let open = Callback::new(move |symbol: Symbol| {
+        open_series.run(SeriesKey { symbol, timeframe: timeframe.get_untracked() });
+        page::focus(BOARD);
     });
     // What is chosen can be gone back from; where the view was moved by hand, the address only keeps up.
     let show = move |look: Look, replace: bool| {
@@ -171,6 +179,17 @@ pub fn ChartPage() -> impl IntoView {
     let (is_listing_keys, is_setting, is_managing) = (RwSignal::new(false), RwSignal::new(false), RwSignal::new(false));
     let shortcuts = use_shortcuts();
     shortcuts.add("Page", &["/"], "Type a symbol", Callback::new(|()| page::focus(SYMBOL_INPUT)));
+    for (keys, label, next) in [
+        (&["["][..], "A shorter timeframe", Timeframe::shorter as fn(Timeframe) -> Timeframe),
+        (&["]"], "A longer timeframe", Timeframe::longer),
+    ] {
+        let go = move |()| {
+            let series = series.get_untracked();
+            let other = series.map(|it| SeriesKey { timeframe: next(it.timeframe), ..it });
+            other.filter(|it| it.timeframe != timeframe.get_untracked()).into_iter().for_each(|it| open_series.run(it));
+        };
+        shortcuts.add("Page", keys, label, Callback::new(go));
+    }
     for (keys, label, step) in [
         (&["ArrowLeft"][..], "Towards older bars", Move::Pan(-0.1)),
         (&["ArrowRight"], "Towards newer bars", Move::Pan(0.1)),
@@ -230,6 +249,7 @@ pub fn ChartPage() -> impl IntoView {
     view! {
         <Title text=title />
         <div class="page">
+            <SkipLink />
             <Sidebar place>
                 <WatchlistView
                     watchlists
@@ -268,7 +288,7 @@ pub fn ChartPage() -> impl IntoView {
                     on_retry=Callback::new(move |()| store.retry())
                     on_cancel=Callback::new(move |()| series.get_untracked().into_iter().for_each(|it| store.cancel(it)))
                 />
-                <section class="board" aria-label="Chart" style:--panes=panes style:--lines=lines>
+                <section id=BOARD class="board" tabindex="-1" aria-label="Chart" style:--panes=panes style:--lines=lines>
                     <Legend drawing hovered />
                     <IndicatorLegend look choose readings on_open=choose_indicators />
                     <CompareLegend symbol look choose compared readings on_open=choose_compared />
@@ -291,7 +311,12 @@ pub fn ChartPage() -> impl IntoView {
                         on_list=list_drawings
                     />
                     <LackNote pointed=lacking.into() series report=standing.report() clock />
-                    <VacancyView vacancy on_retry=Callback::new(move |()| store.retry()) />
+                    <VacancyView
+                        vacancy
+                        on_retry=Callback::new(move |()| store.retry())
+                        on_show=Callback::new(move |()| is_showing.set(true))
+                    />
+                    <PointedBar drawing hovered command clock />
                     <SpokenSummary summary shortcuts />
                 </section>
                 <RangeTools look choose on_day command />
@@ -316,6 +341,11 @@ pub fn ChartPage() -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// Whether nothing of it is to be seen.
+fn is_blank(drawing: &Drawing) -> bool {
+    drawing.picture.bars.is_empty() && drawing.picture.forecast.is_empty()
 }
 
 /// Whose prices and names are asked for: the watchlist's, then those that are compared.

@@ -9,6 +9,8 @@ pub enum Remedy {
     Retry,
     /// Another symbol.
     Search,
+    /// Other hours or layers.
+    Show,
 }
 
 /// What stands in the chart's place. What exactly happened is the banner's to say.
@@ -28,6 +30,13 @@ impl Vacancy {
         "This address names no chart",
         "One that does looks like /chart/AAPL?tf=h1. Type a symbol, or choose one of the watchlist.",
         Remedy::Search,
+    );
+
+    /// Where there are bars, and none of them is of what is to be shown.
+    pub const HIDDEN: Self = Self::new(
+        "None of its bars is shown",
+        "Bars are held, but of hours or layers that are hidden. Show some of them.",
+        Remedy::Show,
     );
 
     const fn new(title: &'static str, advice: &'static str, remedy: Remedy) -> Self {

@@ -21,14 +21,14 @@ pub fn DrawingNote(
         let id = drawings.pen().with(|pen| pen.selected())?;
         Some((id, drawings.book().with(|book| book.figure(id))?.kind()))
     });
-    let hint = Memo::new(move |_| drawings.pen().with(|pen| pen.tool()).map_or("", hint));
+    let hint = Memo::new(move |_| drawings.pen().with(|pen| pen.tool()).map(hint));
     let label = move || selected.get().map_or("", |(_, kind)| kind.label());
     let remove = move |_| selected.get_untracked().into_iter().for_each(|(id, _)| drawings.remove(id));
     view! {
         <div class="drawing-note">
-            <p role="status" data-testid="drawing-hint">
-                {hint}
-            </p>
+            <div role="status" data-testid="drawing-hint">
+                {move || hint.get().map(|hint| view! { <p>{hint}</p> })}
+            </div>
             <p class="unseen" role="status" data-testid="measured">
                 {measured}
             </p>

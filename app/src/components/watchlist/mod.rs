@@ -16,6 +16,7 @@ use super::icon_button::IconButton;
 use crate::stores::filling::Filling;
 use crate::stores::quotes::Quotes;
 use crate::stores::settings::Choice;
+use crate::stores::shortcuts::use_shortcuts;
 use crate::stores::watchlists::Watchlists;
 use crate::stores::watchlists::lists::{List, MOST_SYMBOLS};
 use crate::stores::watchlists::order::Order;
@@ -44,6 +45,21 @@ pub fn WatchlistView(
         let change = |symbol: &Symbol| quotes.of(symbol).and_then(|quote| quote.change_percent);
         watchlists.order().get().sorted(symbols.get(), change)
     });
+    let toggled = RwSignal::new(String::new());
+    let toggle = Callback::new(move |()| {
+        let Some(symbol) = symbol.get_untracked() else { return };
+        let (is_watched, is_full) = symbols.with_untracked(|list| (list.contains(&symbol), list.len() >= MOST_SYMBOLS));
+        toggled.set(if is_watched {
+            watchlists.remove(&symbol);
+            format!("{symbol} is off the watchlist.")
+        } else if is_full {
+            format!("The watchlist is full: {MOST_SYMBOLS} symbols are the most.")
+        } else {
+            watchlists.add(symbol.clone());
+            format!("{symbol} is on the watchlist.")
+        });
+    });
+    use_shortcuts().add("Page", &["w"], "Put the symbol on the watchlist, or take it off", toggle);
     let candidate =
         move || symbol.get().filter(|it| symbols.with(|list| !list.contains(it) && list.len() < MOST_SYMBOLS));
     view! {
@@ -84,6 +100,9 @@ pub fn WatchlistView(
             </ul>
             <p class="unseen" aria-live="assertive" data-testid="watch-announcer">
                 {reorder.told()}
+            </p>
+            <p class="unseen" role="status" data-testid="watch-toggled">
+                {toggled}
             </p>
             <Show when=move || symbols.with(Vec::is_empty)>
                 <p class="watch-note" data-testid="watch-empty">
