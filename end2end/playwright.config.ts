@@ -18,7 +18,13 @@ export default defineConfig({
   workers: 2,
   fullyParallel: true,
   timeout: 90_000,
-  expect: { timeout: 30_000 },
+  expect: {
+    timeout: 30_000,
+    // Room for the last price, which moves, and for edges; a missing sentence is more.
+    toHaveScreenshot: { animations: 'disabled', caret: 'hide', maxDiffPixelRatio: 0.005 },
+  },
+  snapshotPathTemplate: 'pictures/{arg}{ext}',
+  updateSnapshots: process.env.CI ? 'none' : 'missing',
   forbidOnly: !!process.env.CI,
   retries: 0,
   reporter: [['list'], ['json', { outputFile: 'test-results/results.json' }]],
