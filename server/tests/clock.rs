@@ -74,13 +74,13 @@ async fn a_time_that_was_missed_counts_once_however_many_tick_at_once(pool: PgPo
     let from = (chrono::Utc::now() - chrono::Duration::days(10)).timestamp_millis();
     for symbol in &symbols {
         in_days(&pool, symbol, "h1").await;
-        let body = json!({ "symbol": symbol, "timeframe": "h1", "from": from, "schedule": "every 1m" });
+        let body = json!({ "symbol": symbol, "timeframe": "h1", "from": from, "schedule": "every 1d" });
         assert_eq!(servers[0].post("/api/v1/hydrate", &body).await.0, 202);
     }
     for symbol in &symbols {
         servers[0].at_rest(symbol, "h1").await;
     }
-    // Three hours went by in which nobody ticked.
+    // Three hours went by in which nobody ticked. They are due again at midnight: not while this test runs.
     let rounds = 10;
     for round in 0..rounds {
         let miss = "update job_definitions set next_due_at = now() - interval '3 hours';
