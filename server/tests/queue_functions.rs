@@ -422,10 +422,13 @@ async fn a_run_given_back_is_claimed_at_once_with_its_attempt_unspent(pool: PgPo
 #[sqlx::test(migrator = "tidemark_server::db::MIGRATIONS")]
 async fn a_worker_that_dies_each_time_ends_its_run_in_failure(pool: PgPool) {
     ensure(&pool, &series("AAPL"), &[slice(0, 1, 0)]).await;
-    for _ in 0..5 {
+    for seconds in [0, 1, 4, 16, 0] {
         let run = claim_one(&pool, "a").await;
         let_lease_expire(&pool, &run).await;
         queue::reap(&pool).await.unwrap();
+        let waiting = "select coalesce(sum(extract(epoch from run_after - updated_at)), 0)::bigint from job_runs_live";
+        assert_eq!(count(&pool, waiting).await, seconds, "the more often, the longer it waits");
+        sqlx::raw_sql("update job_runs_live set run_after = now()").execute(&pool).await.unwrap();
     }
     let ended =
         "select count(*) from job_runs where status = 'failed' and error_code = 'lease_expired' and attempt = 5";
