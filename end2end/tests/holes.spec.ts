@@ -65,6 +65,8 @@ test.describe('a slice that fails for good', () => {
     // Whoever goes there by keys passes it in one step.
     for (let step = 0; step < 40; step += 1) {
       await page.keyboard.press('Shift+ArrowLeft');
+      // What it brings is told with the next frame.
+      await page.evaluate(() => new Promise((told) => requestAnimationFrame(() => setTimeout(told))));
       if ((await note.textContent())?.startsWith('Failed')) break;
     }
     await expect(note).toContainText('Failed: ');

@@ -36,6 +36,12 @@ pub fn Dialogue(
             open.set(false);
         }
     };
+    // It is heard of a little later: whoever has opened it again meanwhile wants it open.
+    let on_close = move |_| {
+        if dialog.get_untracked().is_none_or(|dialog| !dialog.open()) {
+            open.set(false);
+        }
+    };
     view! {
         <dialog
             node_ref=dialog
@@ -44,7 +50,7 @@ pub fn Dialogue(
             class:dialog-wide=is_wide
             data-testid=id
             aria-labelledby=format!("{id}-title")
-            on:close=move |_| open.set(false)
+            on:close=on_close
             on:click=close_beside
         >
             <div class="dialog-inside">
