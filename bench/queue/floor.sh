@@ -39,6 +39,6 @@ best() {
     done
 }
 
-best "floor single" single 1 4 8
+best "floor single" single 1 4 8 16
 best "floor batch" batch 50 2 4 8
 sql -c 'drop schema floor cascade' 2>/dev/null

@@ -37,7 +37,7 @@ $(setting server_version), fsync $(setting fsync), synchronous_commit $(setting 
 
 $JOBS jobs that do nothing, enqueued before the workers start, until the database says that all are done. Pick-up: 200
 times, one after the other, from before the client's call to the handler's first line, in one process. Medians of $rounds
-rounds in turns. *single* claims and ends each job alone, *batch* many in a statement: graphile-worker 500 as in its own
+rounds in turns. *single* claims and ends each job alone over up to 16 connections, *batch* many in a statement: graphile-worker 500 as in its own
 perfTest, pg-boss 500 × 4 workers in bursts, the floor 50. The floor is pgbench on the least table there can be.
 Ratios are to the best peer, and to the floor, of the same kind.
 

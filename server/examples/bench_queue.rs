@@ -43,6 +43,10 @@ const SERIES: i64 = 20;
 const SATURDAY: Timestamp = Timestamp(1_710_547_200_000);
 const LEASE: Duration = Duration::from_secs(30);
 const AT_ONCE: u16 = 4_000;
+/// As many as the floor's clients at most.
+const CONNECTIONS: u32 = 16;
+/// How many are picked up before it is measured how soon, as with the others.
+const WARMING: i64 = 20;
 /// Minutes that are fetched first, so that nothing is measured before connections and plans are made.
 const REHEARSED: std::ops::Range<i64> = 3_300..3_400;
 
@@ -73,7 +77,7 @@ async fn scratch_named(url: &str, name: &str) -> PgPool {
     drop_database(&admin, name).await;
     sqlx::raw_sql(AssertSqlSafe(format!("create database {name}"))).execute(&admin).await.unwrap();
     let options = (*admin.connect_options()).clone().database(name);
-    let pool = db::pool_of(16).connect_with(options).await.unwrap();
+    let pool = db::pool_of(CONNECTIONS).connect_with(options).await.unwrap();
     db::MIGRATIONS.run(&pool).await.unwrap();
     for number in 0..SERIES {
         let listing = Listing { symbol: symbol(number), name: None, currency: None };
@@ -108,7 +112,7 @@ async fn enqueue(pool: &PgPool, of: i64, minutes: impl IntoIterator<Item = i64>)
     };
     let slices: Vec<_> = minutes.into_iter().map(slice).collect();
     let bounds = Bounds { settled_through: SATURDAY, intraday_from: SATURDAY };
-    let window = TimeRange { start: SATURDAY, end: SATURDAY.plus(3_600 * MINUTE) };
+    let window = TimeRange { start: SATURDAY, end: SATURDAY.plus(20_000 * MINUTE) };
     let wish = Wish { window, schedule: None, retry: false, bounds, job_types: vec![Layer::Intraday] };
     let made = queue::ensure_coverage(pool, &series(of), &wish, &slices).await.unwrap();
     assert_eq!(made.created as usize, slices.len());
@@ -180,8 +184,8 @@ async fn drain_in_batches(pool: &PgPool, runs: i64) -> serde_json::Value {
     let (sender, mut asked) = mpsc::unbounded_channel();
     let registry = Registry::new(Some(Arc::new(NoOp(sender))), None);
     let (stop, worker) = (CancellationToken::new(), "bench".to_owned());
-    let (notifier, telling) = notifier(pool.clone());
-    let (leases, queued, controlled) = (Leases::default(), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (notifier, telling) = notifier(pool.clone(), "bench");
+    let (leases, queued, controlled) = (Leases::default(), notifier.bell(), Arc::new(Notify::new()));
     let (finisher, finishing) = finisher(pool, &worker, Duration::from_secs(1));
     let workshop = Arc::new(Workshop {
         pool: pool.clone(),
@@ -195,9 +199,14 @@ async fn drain_in_batches(pool: &PgPool, runs: i64) -> serde_json::Value {
         sizes: Arc::new(SizeBook::new(pool.clone())),
     });
     let hub = EventHub::new(pool.clone());
-    let listener =
-        ListenerDuty { pool: pool.clone(), queued: Arc::clone(&queued), controlled: Arc::clone(&controlled), hub };
-    let keeper = LeaseDuty { pool: pool.clone(), leases, worker, lease: LEASE, notifier, controlled };
+    let listener = ListenerDuty {
+        pool: pool.clone(),
+        process: worker.clone(),
+        queued: Arc::clone(&queued),
+        controlled: Arc::clone(&controlled),
+        hub,
+    };
+    let keeper = LeaseDuty { pool: pool.clone(), leases, worker, lease: LEASE, notifier: notifier.clone(), controlled };
     let dispatcher = DispatcherDuty { workshop, queued, workers: AT_ONCE, drain: Duration::ZERO };
 
     tokio::spawn(telling.run(stop.clone()));
@@ -210,6 +219,7 @@ async fn drain_in_batches(pool: &PgPool, runs: i64) -> serde_json::Value {
 
     for of in 0..SERIES {
         enqueue(pool, of, REHEARSED).await;
+        notifier.queued();
     }
     all_ended(pool).await;
     while asked.try_recv().is_ok() {}
@@ -217,7 +227,7 @@ async fn drain_in_batches(pool: &PgPool, runs: i64) -> serde_json::Value {
     let enqueued = enqueue_all(pool, runs).await;
     let started = Instant::now();
     sqlx::query("update queue_state set is_paused = false").execute(pool).await.unwrap();
-    queue::tell(pool, queue::QUEUED_CHANNEL).await;
+    notifier.queued();
     // The database is not asked before: each time it would go through all that has ended so far.
     while asked.len() < usize::try_from(runs).unwrap() {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -228,11 +238,14 @@ async fn drain_in_batches(pool: &PgPool, runs: i64) -> serde_json::Value {
 
     while asked.try_recv().is_ok() {}
     let mut waits = Vec::new();
-    for number in 0..200 {
-        tokio::time::sleep(Duration::from_millis(5 + u64::try_from(number * 7 % 16).unwrap())).await;
+    // The first are not counted: plans are made in them.
+    for number in -WARMING..200 {
+        tokio::time::sleep(Duration::from_millis(5 + u64::try_from((number * 7).rem_euclid(16)).unwrap())).await;
         let before = Instant::now();
-        enqueue(pool, 0, std::iter::once(3_400 + number)).await;
-        waits.push(asked.recv().await.unwrap() - before);
+        enqueue(pool, 0, std::iter::once(3_400 + WARMING + number)).await;
+        notifier.queued();
+        let waited = asked.recv().await.unwrap() - before;
+        waits.extend((number >= 0).then_some(waited));
     }
     stop.cancel();
     dispatching.await.unwrap();
@@ -244,11 +257,11 @@ async fn drain_in_batches(pool: &PgPool, runs: i64) -> serde_json::Value {
     })
 }
 
-/// Claims one and ends one, each in a statement and commit of its own, eight at a time.
+/// Claims one and ends one, each in a statement and commit of its own, one for each connection.
 async fn drain_one_by_one(pool: &PgPool, runs: i64) -> serde_json::Value {
     let enqueued = enqueue_all(pool, runs).await;
     let started = Instant::now();
-    let hands = (0..8).map(|hand| {
+    let hands = (0..i64::from(CONNECTIONS)).map(|hand| {
         let pool = pool.clone();
         tokio::spawn(async move {
             let worker = format!("w{hand}");
@@ -329,7 +342,7 @@ async fn tick_over_covered_definitions(pool: &PgPool) {
     .await
     .unwrap();
     let (sender, _asked) = mpsc::unbounded_channel();
-    let (notifier, _telling) = notifier(pool.clone());
+    let (notifier, _telling) = notifier(pool.clone(), "bench");
     let service = Service {
         pool: pool.clone(),
         registry: Registry::new(Some(Arc::new(NoOp(sender))), None),

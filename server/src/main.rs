@@ -33,6 +33,9 @@ use tidemark_server::{db, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+/// What a command calls itself where a process has a name.
+const COMMAND: &str = "command";
+
 /// Why a command failed.
 #[derive(Debug, Error)]
 enum CommandError {
@@ -150,7 +153,7 @@ async fn with_service<T>(
     let url = config.database_url.clone().or_else(|| running_url(&data_dir));
     let url = url.ok_or_else(|| CommandError::NothingRuns(data_dir.display().to_string()))?;
     let pool = db::connect(&url, 2).await?;
-    let (notifier, duty) = notifier(pool.clone());
+    let (notifier, duty) = notifier(pool.clone(), COMMAND);
     // Providers are named and none is asked, so where the demo provider is does not matter.
     let registry = registry(&cli.serve, "http://127.0.0.1:9")?;
     let service = Service {
@@ -162,7 +165,7 @@ async fn with_service<T>(
         showcase: ShowcaseCheck::default(),
         sizes: Arc::new(SizeBook::new(pool.clone())),
         hub: EventHub::new(pool.clone()),
-        process: "command".to_owned(),
+        process: COMMAND.to_owned(),
     };
     let worked = work(&service).await;
     tell_now(duty).await;
@@ -182,7 +185,7 @@ async fn import(config: &DatabaseConfig, args: &ImportArgs) -> Result<ExitCode, 
     let request = args.request();
     let progress = progress_bar("{bar:40} {percent:>3} %  {eta} left", Some(total_size(&request.files)));
     let report = with_pool(config, async |pool| {
-        let (notifier, duty) = notifier(pool.clone());
+        let (notifier, duty) = notifier(pool.clone(), COMMAND);
         let report = import::import(&pool, &request, Clock::System.now(), &notifier, &progress).await;
         tell_now(duty).await;
         Ok(report?)
@@ -207,7 +210,7 @@ async fn record_splits(config: &DatabaseConfig, file: &Path) -> Result<(), Comma
         }
         let series = db::splits::apply_due(&mut *transaction).await?;
         transaction.commit().await?;
-        let (notifier, duty) = notifier(pool.clone());
+        let (notifier, duty) = notifier(pool.clone(), COMMAND);
         series.iter().for_each(|series| notifier.changed(series));
         tell_now(duty).await;
         let done = format!("splits recorded: {changed}; series read otherwise from now on: {}\n", series.len());

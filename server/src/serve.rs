@@ -155,9 +155,10 @@ pub async fn serve_on(
     for provider in registry.all() {
         db::budgets::set_limit(&pool, provider.name(), &provider.limit()).await.map_err(database_of)?;
     }
-    let (notifier, notifier_duty) = notifier(pools.queue.clone());
+    let (notifier, notifier_duty) = notifier(pools.queue.clone(), &process);
     let hub = EventHub::new(pool.clone());
-    let [queued, controlled, listed] = [(); 3].map(|()| Arc::new(Notify::new()));
+    let queued = notifier.bell();
+    let [controlled, listed] = [(); 2].map(|()| Arc::new(Notify::new()));
     let sizes = Arc::new(SizeBook::new(pools.queue.clone()));
     let service = |pool: &PgPool| {
         Arc::new(Service {
@@ -179,6 +180,7 @@ pub async fn serve_on(
     let [workers, enders, tellers] = [(); 3].map(|()| TaskTracker::new());
     let duty = ListenerDuty {
         pool: pools.queue.clone(),
+        process: process.clone(),
         queued: Arc::clone(&queued),
         controlled: Arc::clone(&controlled),
         hub: hub.clone(),

@@ -325,6 +325,7 @@ impl Service {
         let wish = Wish { window: ask.window, schedule, retry, bounds, job_types };
         let ensured = db::queue::ensure_coverage(&self.pool, series, &wish, &served).await?;
         if ensured.created > 0 {
+            self.notifier.queued();
             self.notifier.changed(series);
         }
         Ok(ensured.created)

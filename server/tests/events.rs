@@ -300,7 +300,7 @@ async fn a_long_error_is_cut_and_told(pool: PgPool) {
 async fn more_changes_than_a_notification_holds_become_one_that_says_anything_may_have_changed(pool: PgPool) {
     let mut listener = PgListener::connect_with(&pool).await.unwrap();
     listener.listen(CHANGED_CHANNEL).await.unwrap();
-    let (notifier, duty) = notifier(pool.clone());
+    let (notifier, duty) = notifier(pool.clone(), "test");
     let series = |number: usize| SeriesKey {
         symbol: format!("SYMBOL{number}").parse().unwrap(),
         timeframe: "m15".parse().unwrap(),

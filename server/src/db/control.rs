@@ -31,9 +31,9 @@ pub async fn control(pool: &PgPool, action: Action, scope: &Scope, who: &str) ->
     )
     .fetch_all(Patient(pool))
     .await?;
-    tell(pool, CONTROL_CHANNEL).await;
+    tell(pool, CONTROL_CHANNEL, "").await;
     if matches!(action, Action::Resume | Action::Retry) {
-        tell(pool, QUEUED_CHANNEL).await;
+        tell(pool, QUEUED_CHANNEL, "").await;
     }
     let named = rows.iter().filter_map(|row| row.symbol.as_deref().zip(row.timeframe.as_deref()));
     Ok(Controlled {

@@ -20,7 +20,7 @@ use super::series::read_hours;
 use super::{from_pg_range, to_multirange, to_pg_range, to_utc};
 use crate::error::Error;
 
-/// The channel that tells of new runs; the payload is empty.
+/// The channel that tells of new runs; the payload is the process that knows already, or empty.
 pub const QUEUED_CHANNEL: &str = "job_queued";
 /// The channel that tells that an operator intervened; the payload is empty.
 pub const CONTROL_CHANNEL: &str = "job_control";
@@ -72,7 +72,7 @@ pub struct Ensured {
 /// Who serves a slice: names of providers, in the order in which they are asked.
 pub type Chain = Vec<String>;
 
-/// Makes definitions and missing slices in one statement and wakes a worker.
+/// Makes definitions and missing slices in one statement. Whoever calls tells workers of new ones.
 ///
 /// # Errors
 /// Where the database fails.
@@ -108,16 +108,13 @@ pub async fn ensure_coverage(
     )
     .fetch_one(Patient(pool))
     .await?;
-    if created > 0 {
-        tell(pool, QUEUED_CHANNEL).await;
-    }
     Ok(Ensured { created: u32::try_from(created).unwrap_or(0) })
 }
 
 /// Tells all processes that something happened, in a statement of its own: what was done stands though nobody can be told,
 /// since everyone looks for it every few seconds.
-pub async fn tell(pool: &PgPool, channel: &str) {
-    if let Err(error) = sqlx::query!("select pg_notify($1, '')", channel).execute(Patient(pool)).await {
+pub async fn tell(pool: &PgPool, channel: &str, payload: &str) {
+    if let Err(error) = sqlx::query!("select pg_notify($1, $2)", channel, payload).execute(Patient(pool)).await {
         tracing::warn!(channel, %error, "workers could not be told; they find out by themselves within seconds");
     }
 }

@@ -48,8 +48,8 @@ impl DispatcherDuty {
                 looked = Instant::now();
             }
             let sleep = match claimed {
-                Ok(0) => self.sleep_time().await,
-                Ok(_) => continue,
+                Ok(true) => continue,
+                Ok(false) => self.sleep_time().await,
                 Err(error) => {
                     tracing::warn!(%error, "no run could be claimed; trying again in a second");
                     AFTER_FAILURE
@@ -72,23 +72,23 @@ impl DispatcherDuty {
         at_work.wait().await;
     }
 
-    /// Claims as many runs as hands are free, once a quarter of them is; how many were there.
+    /// Claims as many runs as hands are free, once a quarter of them is. Whether there were that many, and maybe more.
     async fn claim(
         &self,
         hands: &Arc<Semaphore>,
         at_work: &TaskTracker,
         shutdown: &CancellationToken,
         stop: &CancellationToken,
-    ) -> Result<usize, crate::error::Error> {
+    ) -> Result<bool, crate::error::Error> {
         let enough = tokio::select! {
             enough = hands.acquire_many(u32::from(self.workers / 4).max(1)) => enough,
-            () = shutdown.cancelled() => return Ok(0),
+            () = shutdown.cancelled() => return Ok(false),
         };
         drop(enough);
         let free = i32::try_from(hands.available_permits()).unwrap_or(i32::MAX);
         let workshop = &self.workshop;
         let runs = db::queue::claim(&workshop.pool, &workshop.worker, workshop.lease, free).await?;
-        let claimed = runs.len();
+        let is_full = i32::try_from(runs.len()).is_ok_and(|claimed| claimed == free);
         for run in runs {
             let Ok(hand) = Arc::clone(hands).acquire_owned().await else { break };
             let (workshop, queued, stop) = (Arc::clone(workshop), Arc::clone(&self.queued), stop.clone());
@@ -99,7 +99,7 @@ impl DispatcherDuty {
                 queued.notify_one();
             });
         }
-        Ok(claimed)
+        Ok(is_full)
     }
 
     /// Until the next delayed run, provider or lease is due; a moment longer, so that it is then.

@@ -25,6 +25,8 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(3);
 pub struct ListenerDuty {
     /// Where to listen.
     pub pool: PgPool,
+    /// This process's name.
+    pub process: String,
     /// Rung when runs were queued.
     pub queued: Arc<Notify>,
     /// Rung when an operator did something that runs in flight may have to obey.
@@ -70,6 +72,8 @@ impl ListenerDuty {
 
     fn hear(&self, told: &PgNotification) {
         match told.channel() {
+            // It has told itself.
+            QUEUED_CHANNEL if told.payload() == self.process => {}
             QUEUED_CHANNEL => self.queued.notify_one(),
             CONTROL_CHANNEL => self.controlled.notify_one(),
             _ => match notifier::read(told.payload()) {

@@ -1,8 +1,9 @@
-//! One coalescing teller of changes.
+//! One coalescing teller of changes, and of new runs.
 //!
-//! A NOTIFY takes a database-wide lock at commit, so none is sent inside a transaction that claims or writes. Workers say
-//! here which series changed; every [`PERIOD`] one NOTIFY names them all. A lost one costs a listener a second, never an
-//! event, since listeners read the tables.
+//! A NOTIFY takes a database-wide lock at commit, so none is sent inside a transaction that enqueues, claims or writes.
+//! Workers say here which series changed; every [`PERIOD`] one NOTIFY names them all. A lost one costs a listener a second,
+//! never an event, since listeners read the tables. Who has queued runs says so here too: this process's dispatcher hears
+//! it at once, those of other processes through Postgres.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,10 +11,12 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use tidemark_app::backend::SeriesKey;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::db;
 use crate::db::patient::Patient;
+use crate::db::queue::QUEUED_CHANNEL;
 
 /// The channel listeners hear of changed series on; the payload is [`written`] series, one a line.
 pub const CHANGED_CHANNEL: &str = "job_changed";
@@ -26,14 +29,36 @@ const MAX_PAYLOAD: usize = 7_000;
 
 /// Where changes are told.
 #[derive(Clone, Debug)]
-pub struct Notifier(mpsc::UnboundedSender<SeriesKey>);
+pub struct Notifier {
+    changes: mpsc::UnboundedSender<SeriesKey>,
+    bells: Arc<Bells>,
+}
+
+/// Rung when runs were queued.
+#[derive(Debug, Default)]
+struct Bells {
+    here: Arc<Notify>,
+    elsewhere: Notify,
+}
 
 impl Notifier {
     /// Tells that the series' runs, bars or coverage changed.
     pub fn changed(&self, series: &SeriesKey) {
-        if self.0.send(series.clone()).is_err() {
+        if self.changes.send(series.clone()).is_err() {
             tracing::debug!(%series.symbol, "the notifier has stopped; listeners find the change by themselves");
         }
+    }
+
+    /// Tells that runs were queued.
+    pub fn queued(&self) {
+        self.bells.here.notify_one();
+        self.bells.elsewhere.notify_one();
+    }
+
+    /// Rung when runs were queued, here or in another process.
+    #[must_use]
+    pub fn bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.bells.here)
     }
 }
 
@@ -41,19 +66,37 @@ impl Notifier {
 #[derive(Clone, Debug)]
 pub struct NotifierDuty {
     pool: PgPool,
+    process: String,
+    bells: Arc<Bells>,
     changes: Arc<Mutex<mpsc::UnboundedReceiver<SeriesKey>>>,
 }
 
-/// A notifier and its duty.
+/// A notifier and its duty. The process of that name need not hear what it says itself.
 #[must_use]
-pub fn notifier(pool: PgPool) -> (Notifier, NotifierDuty) {
+pub fn notifier(pool: PgPool, process: &str) -> (Notifier, NotifierDuty) {
     let (sender, changes) = mpsc::unbounded_channel();
-    (Notifier(sender), NotifierDuty { pool, changes: Arc::new(Mutex::new(changes)) })
+    let (bells, process) = (Arc::<Bells>::default(), process.to_owned());
+    let notifier = Notifier { changes: sender, bells: Arc::clone(&bells) };
+    (notifier, NotifierDuty { pool, process, bells, changes: Arc::new(Mutex::new(changes)) })
 }
 
 impl NotifierDuty {
     /// Sends until `shutdown`, and what was told by then.
     pub async fn run(self, shutdown: CancellationToken) {
+        tokio::join!(self.tell_queued(&shutdown), self.tell_changes(&shutdown));
+    }
+
+    async fn tell_queued(&self, shutdown: &CancellationToken) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.bells.elsewhere.notified() => db::queue::tell(&self.pool, QUEUED_CHANNEL, &self.process).await,
+                () = shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    async fn tell_changes(&self, shutdown: &CancellationToken) {
         let changes = &mut *self.changes.lock().await;
         loop {
             tokio::select! {

@@ -119,7 +119,7 @@ impl Workshop {
     /// Gives the run back and wakes the other processes, so that one of them takes it up at once.
     async fn give_back(&self, run: &ClaimedRun) -> Result<bool, Error> {
         let released = db::queue::release(&self.pool, run, &self.worker).await?;
-        db::queue::tell(&self.pool, QUEUED_CHANNEL).await;
+        db::queue::tell(&self.pool, QUEUED_CHANNEL, &self.worker).await;
         Ok(released)
     }
 
