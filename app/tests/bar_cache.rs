@@ -54,7 +54,7 @@ async fn read(cache: &BarCache, symbol: &str) -> Option<ChartData> {
 }
 
 async fn store(cache: &BarCache, data: &ChartData, now: i64) {
-    cache.write(data, &Changed::All, now).await.unwrap();
+    cache.write(data.clone(), &Changed::All, now).await.unwrap();
 }
 
 #[wasm_bindgen_test]
@@ -88,7 +88,7 @@ async fn a_change_is_written_into_its_chunks() {
     answer.since = Some(3);
     answer.window.start = Timestamp(10 * HOUR);
     let Absorbed::Hold { data, changed } = absorb(Some(&held), answer) else { panic!("fits") };
-    cache.write(&data, &changed, 2).await.unwrap();
+    cache.write((*data).clone(), &changed, 2).await.unwrap();
     let stored = read(&cache, "AAPL").await.unwrap();
     assert_eq!(stored, *data);
     assert_eq!(stored.layers[0].bars.len(), 8_995);
@@ -158,7 +158,7 @@ async fn what_was_used_longest_ago_makes_room() {
     store(&cache, &first, 1).await;
     store(&cache, &second, 2).await;
     // Used again, though nothing changed.
-    cache.write(&first, &Changed::Since(1, Default::default()), 3).await.unwrap();
+    cache.write(first.clone(), &Changed::Since(1, Default::default()), 3).await.unwrap();
     store(&cache, &third, 4).await;
     assert_eq!(read(&cache, "MSFT").await, None);
     assert_eq!(read(&cache, "AAPL").await, Some(first));
@@ -167,7 +167,10 @@ async fn what_was_used_longest_ago_makes_room() {
 
 #[wasm_bindgen_test]
 async fn bytes_are_bounded_too() {
-    let cache = fresh("bounded-bytes", Limits { series: 200, bytes: 150_000 }).await;
+    let unbounded = fresh("unbounded-bytes", Limits::default()).await;
+    store(&unbounded, &data("A", 1, 0, 1_000), 0).await;
+    let three = unbounded.usage().await.unwrap().bytes * 3;
+    let cache = fresh("bounded-bytes", Limits { series: 200, bytes: three }).await;
     for (now, symbol) in ["A", "B", "C", "D"].into_iter().enumerate() {
         store(&cache, &data(symbol, 1, 0, 1_000), now as i64).await;
     }
@@ -265,7 +268,7 @@ async fn everything_can_be_forgotten() {
     store(&cache, &data("AAPL", 1, 0, 10), 1).await;
     store(&cache, &data("MSFT", 1, 0, 10), 1).await;
     let used = cache.usage().await.unwrap();
-    assert_eq!((used.series, used.bytes > 1_000, used.limit), (2, true, Limits::default().bytes));
+    assert_eq!((used.series, used.bytes > 100, used.limit), (2, true, Limits::default().bytes));
     cache.clear().await.unwrap();
     assert_eq!(cache.usage().await.unwrap(), Usage { series: 0, bytes: 0, ..used });
     assert_eq!(read(&cache, "AAPL").await, None);
@@ -290,7 +293,7 @@ async fn a_slower_tab_does_not_write_over_a_newer_state() {
     let newest = data("AAPL", 9, 0, 12);
     store(&one, &newest, 1).await;
     // It held revision 7 and was told of 8; the other one has seen 9 meanwhile.
-    other.write(&data("AAPL", 8, 0, 11), &Changed::Since(7, [Timestamp(10 * HOUR)].into()), 2).await.unwrap();
+    other.write(data("AAPL", 8, 0, 11), &Changed::Since(7, [Timestamp(10 * HOUR)].into()), 2).await.unwrap();
     assert_eq!(read(&one, "AAPL").await, Some(newest));
 }
 
@@ -301,7 +304,7 @@ async fn a_change_that_builds_on_more_than_is_stored_is_written_whole() {
     let mut now = data("AAPL", 8, 0, 6_001);
     // Changed between 5 and 7, which this store has not seen.
     now.layers[0].bars[10].volume = 5.0;
-    cache.write(&now, &Changed::Since(7, [Timestamp(6_000 * HOUR)].into()), 2).await.unwrap();
+    cache.write(now.clone(), &Changed::Since(7, [Timestamp(6_000 * HOUR)].into()), 2).await.unwrap();
     assert_eq!(read(&cache, "AAPL").await, Some(now));
 }
 
@@ -318,24 +321,27 @@ async fn use_and_confirmation_are_remembered() {
 }
 
 #[wasm_bindgen_test]
-async fn what_was_read_ahead_is_answered_from_memory_until_it_is_outdated() {
-    let cache = fresh("ahead", Limits::default()).await;
-    let other = BarCache::open("ahead", Limits::default()).await.unwrap();
+async fn what_this_page_had_lately_is_recalled_until_it_is_outdated() {
+    let cache = fresh("recalled", Limits::default()).await;
+    let other = BarCache::open("recalled", Limits::default()).await.unwrap();
+    let mut news = other.news();
     let (old, new) = (data("AAPL", 1, 0, 10), data("AAPL", 2, 0, 12));
+    let recalled = |cache: &BarCache| cache.recall(&series("AAPL")).map(|cached| cached.data);
     store(&cache, &old, 1).await;
-    cache.read_ahead(&series("AAPL")).await.unwrap();
-    // Not told to other tabs: so it is seen that memory answers.
-    other.remove(&series("AAPL")).await.unwrap();
-    assert_eq!(read(&cache, "AAPL").await, Some(old.clone()));
-    assert_eq!(read(&cache, "AAPL").await, None, "once");
+    assert_eq!(recalled(&cache), Some(old.clone()), "written");
+    assert_eq!(recalled(&other), None);
+    assert_eq!(news.told.next().await, Some(Told::Written(series("AAPL"), 1)));
+    other.read_ahead(&series("AAPL")).await.unwrap();
+    assert_eq!(recalled(&other), Some(old), "read ahead");
 
-    store(&cache, &old, 2).await;
-    cache.read_ahead(&series("AAPL")).await.unwrap();
-    store(&cache, &new, 3).await;
-    assert_eq!(read(&cache, "AAPL").await, Some(new.clone()));
-    cache.read_ahead(&series("AAPL")).await.unwrap();
+    store(&cache, &new, 2).await;
+    assert_eq!(recalled(&cache), Some(new.clone()), "written over");
+    assert_eq!(news.told.next().await, Some(Told::Written(series("AAPL"), 2)));
+    assert_eq!(recalled(&other), None, "another tab has written");
+    cache.touch(&series("AAPL"), true, 6).await.unwrap();
+    assert_eq!(cache.recall(&series("AAPL")).map(|cached| cached.checked), Some(6));
     cache.clear().await.unwrap();
-    assert_eq!(read(&cache, "AAPL").await, None);
+    assert_eq!(recalled(&cache), None, "cleared");
     cache.read_ahead(&series("AAPL")).await.unwrap();
-    assert_eq!(read(&cache, "AAPL").await, None, "what is not stored is not read ahead");
+    assert_eq!(recalled(&cache), None, "nothing is stored");
 }

@@ -27,6 +27,23 @@ test('a chart that was open is painted from this browser, and not asked about wh
   }
 });
 
+test('what is about to be opened is read ahead, and what was open before is still in memory', async ({ page }) => {
+  const chart = new ChartPage(page);
+  for (const symbol of ['AAPL', 'MSFT']) {
+    await chart.open(symbol);
+    await chart.expectComplete(symbol);
+  }
+  const reads = () => page.evaluate(() => performance.getEntriesByName('tidemark:cache-read', 'mark').length);
+  const before = await reads();
+  await chart.symbolInput.fill('AAPL');
+  await expect.poll(reads, 'as it is typed').toBe(before + 1);
+  await chart.symbolInput.press('Enter');
+  await chart.expectComplete('AAPL');
+  await chart.switchTo('MSFT');
+  await chart.expectComplete('MSFT');
+  expect(await reads(), 'both were in memory').toBe(before + 1);
+});
+
 test('what the server says of the revision counts at once, however fresh the bars are', async ({ page, world }) => {
   const chart = new ChartPage(page);
   await page.addInitScript(() => localStorage.setItem('tidemark:stale-after', '60'));
@@ -94,5 +111,5 @@ test('a store that an older version of the page left is taken over', async ({ pa
   await expect(chart.chart).toHaveAttribute('data-painted-from', /cache|server/);
   await chart.expectComplete('AAPL');
   const version = await page.evaluate(async () => (await indexedDB.databases()).find((it) => it.name === 'tidemark')?.version);
-  expect(version).toBe(2);
+  expect(version).toBe(3);
 });

@@ -1,6 +1,6 @@
 //! The bars this browser has seen, in IndexedDB: what a chart paints before the server has answered.
 //!
-//! A series is cut into chunks of columns ([`chunk`]), beside one small entry that tells revision, window, chunks and last
+//! A series is cut into chunks ([`chunk`]), beside one small entry that tells revision, window, chunks and last
 //! use. Both are written in one transaction, so that a reader finds a whole series or none, and read in one. The store is
 //! bounded by count, by size and by what the browser grants: what was used longest ago goes first. All tabs share it:
 //! each is told what another wrote, and two do not write one series at once. It is a cache and nothing else: an entry that
@@ -9,6 +9,7 @@
 
 mod chunk;
 mod entry;
+mod memory;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -28,14 +29,15 @@ use wasm_bindgen::{JsCast, JsValue};
 
 pub use self::entry::{CHUNK_BARS, Limits};
 use self::entry::{Entry, Spread, victims};
+use self::memory::Memory;
 use super::channel::Channel;
 use super::locks::{self, Ask};
-use super::quota;
+use super::{marks, quota};
 use crate::series::SeriesKey;
 use crate::stores::holding::Changed;
 
 /// Of the shape of what is stored; one more with each change of it.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 const NAME: &str = "tidemark";
 const ENTRIES: &str = "series";
 const CHUNKS: &str = "chunks";
@@ -65,6 +67,14 @@ pub struct Cached {
     pub checked: i64,
 }
 
+impl Cached {
+    /// Which one it is.
+    #[must_use]
+    pub fn series(&self) -> SeriesKey {
+        SeriesKey { symbol: self.data.symbol.clone(), timeframe: self.data.timeframe }
+    }
+}
+
 /// How much is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -92,8 +102,8 @@ pub struct BarCache {
     limits: Cell<Limits>,
     /// `None` where this browser lets tabs not speak to each other.
     channel: Option<Channel>,
-    /// What was read into memory, to be opened next.
-    ahead: Rc<RefCell<Option<(SeriesKey, Cached)>>>,
+    /// What was read or written last, as it is stored.
+    memory: Rc<RefCell<Memory>>,
 }
 
 type Opening = Shared<LocalBoxFuture<'static, Option<Rc<BarCache>>>>;
@@ -163,39 +173,40 @@ impl BarCache {
             let _ = factory.delete(name)?;
             return Err(error.into());
         }
-        let ahead = Rc::new(RefCell::new(None));
-        let outdated = Rc::clone(&ahead);
-        // Whatever another tab did, memory is behind the store then.
-        let channel = Channel::join(&format!("{name}-cache"), move |_| drop(outdated.take()));
-        Ok(Self { name: name.to_owned(), database, limits: Cell::new(limits), channel, ahead })
+        let memory = Rc::new(RefCell::new(Memory::default()));
+        let outdated = Rc::clone(&memory);
+        // Whatever another tab did, memory may be behind the store then.
+        let channel = Channel::join(&format!("{name}-cache"), move |_| outdated.borrow_mut().clear());
+        Ok(Self { name: name.to_owned(), database, limits: Cell::new(limits), channel, memory })
     }
 
-    /// What is stored of the series; `None` where that is nothing. At once where it was read ahead.
-    ///
-    /// # Errors
-    /// Where the store refuses, or what it holds is damaged (and now dropped).
-    pub async fn read(&self, series: &SeriesKey) -> Result<Option<Cached>, CacheError> {
-        match self.ahead.take() {
-            Some((held, cached)) if held == *series => Ok(Some(cached)),
-            _ => self.read_stored(series).await,
-        }
+    /// What is stored of the series, at once, where this page has read or written it lately.
+    #[must_use]
+    pub fn recall(&self, series: &SeriesKey) -> Option<Cached> {
+        self.memory.borrow_mut().recall(series).cloned()
     }
 
-    /// Reads the series into memory, in place of what was read ahead before: it is likely to be opened next.
+    /// Reads the series into memory: it is likely to be opened next.
     ///
     /// # Errors
     /// As [`BarCache::read`].
     pub async fn read_ahead(&self, series: &SeriesKey) -> Result<(), CacheError> {
-        if self.ahead.borrow().as_ref().is_none_or(|(held, _)| held != series) {
-            let cached = self.read_stored(series).await?;
-            self.ahead.replace(cached.map(|cached| (series.clone(), cached)));
-        }
-        Ok(())
+        let is_held = self.memory.borrow().holds(series);
+        if is_held { Ok(()) } else { self.read(series).await.map(drop) }
     }
 
-    /// What is in memory of the series is behind the store.
-    fn outdate(&self, series: &SeriesKey) {
-        self.ahead.borrow_mut().take_if(|(held, _)| held == series);
+    /// What is stored of the series; `None` where that is nothing.
+    ///
+    /// # Errors
+    /// Where the store refuses, or what it holds is damaged (and now dropped).
+    pub async fn read(&self, series: &SeriesKey) -> Result<Option<Cached>, CacheError> {
+        marks::set(marks::CACHE_ASKED);
+        let cached = self.read_stored(series).await?;
+        if let Some(cached) = &cached {
+            marks::reached(marks::CACHE_READ, marks::CACHE_ASKED);
+            self.memory.borrow_mut().keep(cached.clone());
+        }
+        Ok(cached)
     }
 
     async fn read_stored(&self, series: &SeriesKey) -> Result<Option<Cached>, CacheError> {
@@ -220,22 +231,24 @@ impl BarCache {
     ///
     /// # Errors
     /// Where the store refuses or is full; it is then as it was before.
-    pub async fn write(&self, data: &ChartData, changed: &Changed, now_ms: i64) -> Result<(), CacheError> {
+    pub async fn write(&self, data: ChartData, changed: &Changed, now_ms: i64) -> Result<(), CacheError> {
         let series = SeriesKey { symbol: data.symbol.clone(), timeframe: data.timeframe };
         // One tab after the other; where there are no locks, each write is still whole.
         let _turn = locks::take(&format!("{}-cache {series}", self.name), Ask::InTurn).await;
-        let written = match self.write_within(self.limits.get(), data, changed, &series, now_ms).await {
+        let written = match self.write_within(self.limits.get(), &data, changed, &series, now_ms).await {
             // As a rule its space is used up.
             Err(_) => {
                 let bytes = self.usage().await?.bytes / 2;
                 let tight = Limits { bytes, ..self.limits.get() };
-                self.write_within(tight, data, changed, &series, now_ms).await?
+                self.write_within(tight, &data, changed, &series, now_ms).await?
             }
             written => written?,
         };
-        self.outdate(&series);
         if written {
             self.tell(&Told::Written(series, data.revision));
+            self.memory.borrow_mut().keep(Cached { data, checked: now_ms });
+        } else {
+            self.memory.borrow_mut().forget(&series);
         }
         Ok(())
     }
@@ -282,7 +295,9 @@ impl BarCache {
             let checked = if is_checked { now_ms } else { entry.checked };
             put_entry(&entries, &Entry { used: now_ms, checked, ..entry })?;
         }
-        self.outdate(series);
+        if is_checked {
+            self.memory.borrow_mut().confirm(series, now_ms);
+        }
         finish(transaction).await
     }
 
@@ -294,7 +309,7 @@ impl BarCache {
         let (transaction, entries, chunks) = self.begin(TransactionMode::ReadWrite)?;
         entries.delete(key(series))?;
         chunks.delete(all_chunks(series)?)?;
-        self.outdate(series);
+        self.memory.borrow_mut().forget(series);
         finish(transaction).await
     }
 
@@ -306,7 +321,7 @@ impl BarCache {
         let (transaction, entries, chunks) = self.begin(TransactionMode::ReadWrite)?;
         entries.clear()?;
         chunks.clear()?;
-        self.ahead.take();
+        self.memory.borrow_mut().clear();
         finish(transaction).await?;
         self.tell(&Told::Cleared);
         Ok(())

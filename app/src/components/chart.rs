@@ -549,7 +549,7 @@ impl Canvas {
             if turn.get() == mine {
                 painted.set(Some(now));
                 if !is_same_series {
-                    marks::reached(marks::PAINTED);
+                    marks::reached(marks::PAINTED, marks::NAVIGATE);
                 }
             }
         });

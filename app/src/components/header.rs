@@ -17,6 +17,8 @@ pub fn Header(
     search: Search,
     /// Opens another symbol.
     open: Callback<Symbol>,
+    /// A symbol is likely to be opened.
+    on_near: Callback<Symbol>,
     /// Opens the list of keys.
     on_shortcuts: Callback<()>,
     /// Opens the settings.
@@ -33,7 +35,7 @@ pub fn Header(
             <h1 class="symbol" data-testid="symbol">
                 {name}
             </h1>
-            <SymbolSearch search open />
+            <SymbolSearch search open on_near />
             <div class="header-tools">
                 <IconButton
                     id="shortcuts-open"

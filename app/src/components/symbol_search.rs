@@ -29,6 +29,9 @@ pub fn SymbolSearch(
     /// What it is for.
     #[prop(default = "Symbol")]
     label: &'static str,
+    /// This symbol is likely to be chosen.
+    #[prop(optional)]
+    on_near: Option<Callback<Symbol>>,
 ) -> impl IntoView {
     let [input_id, list_id, error_id] = ["input", "list", "error"].map(|part| format!("{id}-{part}"));
     let option_id = move |index: usize| format!("{id}-option-{index}");
@@ -67,6 +70,11 @@ pub fn SymbolSearch(
         }
         open.run(symbol);
     };
+    let near = move |symbol: Option<Symbol>| {
+        if let Some((symbol, on_near)) = symbol.zip(on_near) {
+            on_near.run(symbol);
+        }
+    };
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         let suggested =
@@ -89,6 +97,7 @@ pub fn SymbolSearch(
             (Some(index), _) => (index + count).saturating_add_signed(by) % count,
         };
         marked.set(Some(next));
+        near(found.with_untracked(|found| found.suggestions.get(next).map(|it| it.symbol.clone())));
         page::reveal(&option_id(next));
     };
     let on_key = move |event: KeyboardEvent| {
@@ -104,7 +113,9 @@ pub fn SymbolSearch(
         error.set(None);
         is_wanted.set(true);
         marked.set(None);
-        search.look_up(event_target_value(&event));
+        let text = event_target_value(&event);
+        near(text.parse().ok());
+        search.look_up(text);
     };
     let announced = move || match (is_open.get(), found.with(|found| found.problem.clone())) {
         (true, _) => counted(count.get() as u64, "suggestion"),

@@ -16,6 +16,8 @@ pub fn Timeframes(
     timeframe: Signal<Timeframe>,
     /// How the chart looks; links keep it.
     look: Signal<Look>,
+    /// One is about to be opened.
+    on_near: Callback<Timeframe>,
 ) -> impl IntoView {
     let link = move |choice: Timeframe| {
         let href = move || {
@@ -28,7 +30,14 @@ pub fn Timeframes(
         let current = move || (symbol.get().is_some() && timeframe.get() == choice).then_some("page");
         view! {
             <li>
-                <a class="timeframe" href=href data-testid=format!("timeframe-{choice}") aria-current=current>
+                <a
+                    class="timeframe"
+                    href=href
+                    data-testid=format!("timeframe-{choice}")
+                    aria-current=current
+                    on:pointerenter=move |_| on_near.run(choice)
+                    on:focus=move |_| on_near.run(choice)
+                >
                     {choice.as_str()}
                 </a>
             </li>

@@ -122,6 +122,12 @@ pub fn ChartPage() -> impl IntoView {
         let look = look.get_untracked().kept().without(&symbol);
         go(&format!("{}{}", SeriesKey { symbol, timeframe }.path(), look.query()), NavigateOptions::default());
     });
+    let prepare = Callback::new(move |symbol| {
+        store.prepare(SeriesKey { symbol, timeframe: timeframe.get_untracked() });
+    });
+    let prepare_timeframe = Callback::new(move |timeframe| {
+        symbol.get_untracked().into_iter().for_each(|symbol| store.prepare(SeriesKey { symbol, timeframe }));
+    });
     // Who has found a symbol goes on with the chart: its keys are not the field's.
     let open = Callback::new(move |symbol: Symbol| {
         open_series.run(SeriesKey { symbol, timeframe: timeframe.get_untracked() });
@@ -257,9 +263,7 @@ pub fn ChartPage() -> impl IntoView {
                     filling
                     symbol
                     timeframe
-                    on_near=Callback::new(move |symbol| {
-                        store.prepare(SeriesKey { symbol, timeframe: timeframe.get_untracked() });
-                    })
+                    on_near=prepare
                     on_manage=Callback::new(move |()| is_managing.set(true))
                 />
             </Sidebar>
@@ -268,11 +272,12 @@ pub fn ChartPage() -> impl IntoView {
                     symbol
                     search=Search::new()
                     open
+                    on_near=prepare
                     on_shortcuts=Callback::new(move |()| is_listing_keys.set(true))
                     on_settings=Callback::new(move |()| is_setting.set(true))
                 />
                 <div class="toolbar">
-                    <Timeframes symbol timeframe look />
+                    <Timeframes symbol timeframe look on_near=prepare_timeframe />
                     <div class="tool-strip">
                         <ChartTools
                             on_indicators=choose_indicators

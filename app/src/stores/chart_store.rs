@@ -24,7 +24,7 @@ use crate::chart::look::Part;
 use crate::series::SeriesKey;
 use crate::visit::Visit;
 
-/// How long a pointer rests on a link before that is more than passing over it.
+/// How long a pointer rests on a link, or a name stays as it is typed, before that is more than passing over it.
 const REST_MS: u32 = 40;
 
 /// Who delivered what is drawn.
@@ -111,7 +111,7 @@ impl ChartStore {
     pub fn new(visit: Signal<Option<Visit>>, part: Memo<Part>) -> Self {
         Effect::new(move || {
             visit.track();
-            marks::start();
+            marks::set(marks::NAVIGATE);
         });
         Self::beside(visit, part)
     }
@@ -160,7 +160,8 @@ impl ChartStore {
         self.send(Command::Retry);
     }
 
-    /// Reads what this browser keeps of a series into memory, since a pointer or the focus rests on a link to it.
+    /// Reads what this browser keeps of a series into memory, since it is likely to be opened: a pointer or the focus rests on
+    /// a link to it, or its name is typed.
     pub fn prepare(self, series: SeriesKey) {
         let is_open = self.visit.with_untracked(|visit| visit.as_ref().is_some_and(|visit| visit.series == series));
         self.next.set_value(Some(series.clone()).filter(|_| !is_open));

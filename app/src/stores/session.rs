@@ -35,7 +35,7 @@ use super::settings::Choice;
 use super::situation::{Coverage, Link};
 use crate::api;
 use crate::browser::bar_cache::{BarCache, CacheError, Cached, News, Told};
-use crate::browser::{marks, page};
+use crate::browser::page;
 use crate::problem::Problem;
 use crate::series::SeriesKey;
 use crate::visit::Visit;
@@ -175,9 +175,12 @@ impl Session {
 
     async fn paint_cached(&mut self) {
         let Some(cache) = &self.cache else { return self.clear() };
-        match cache.read(&self.series).await {
+        let cached = match cache.recall(&self.series) {
+            Some(cached) => Ok(Some(cached)),
+            None => cache.read(&self.series).await,
+        };
+        match cached {
             Ok(Some(Cached { data, checked })) => {
-                marks::reached(marks::CACHE_READ);
                 self.paint(&data, PaintedFrom::Cache, true);
                 self.is_fresh =
                     !self.retry && self.stale_after.is_fresh(self.series.timeframe, checked, page::now_ms());
@@ -446,7 +449,7 @@ impl Session {
     fn save(&self, data: &ChartData, changed: Changed) {
         if let Some(cache) = self.cache.clone() {
             let data = self.kept(data);
-            spawn_local(async move { log_once(cache.write(&data, &changed, page::now_ms()).await) });
+            spawn_local(async move { log_once(cache.write(data, &changed, page::now_ms()).await) });
         }
     }
 

@@ -577,7 +577,7 @@ impl Inner {
         let newest = self.pyramid.times().len().checked_sub(1);
         let bar = self.pointed_bar().or_else(|| self.picture.room.bar_at(newest?));
         let indicators = bar.map_or_else(Vec::new, |bar| self.indicators.at(bar));
-        let first = scene::first_in_view(&self.subject()).filter(|_| !self.compared.is_empty());
+        let first = (!self.compared.is_empty()).then(|| scene::first_in_view(&self.subject())).flatten();
         let pointed = self.pointed_position().and_then(|position| self.place_of(position));
         let Some((place, first)) = pointed.or(newest).zip(first) else {
             return Readings { indicators, ..Readings::default() };
