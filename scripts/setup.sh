@@ -119,6 +119,19 @@ browser() {
   fi
 }
 
+offers() { apt-cache show "$1" || { as_root apt-get update && apt-cache show "$1"; }; }
+
+# Not every distribution has it. The tests say how many they skipped where there is none.
+second_browser() {
+  if has firefox-esr; then
+    say "Firefox" "present: $(firefox-esr --version 2>/dev/null || echo 'version unknown')"
+  elif can_apt && offers firefox-esr >/dev/null 2>&1; then
+    install "Firefox" "apt-get install -y firefox-esr" apt firefox-esr
+  else
+    say "Firefox" "none here; its tests are skipped"
+  fi
+}
+
 wasm_bindgen_version() { awk '/^name = "wasm-bindgen"$/ { getline; gsub(/version = |"/, ""); print }' Cargo.lock; }
 
 rust_toolchain
@@ -129,5 +142,6 @@ postgres
 if [[ $want == test ]]; then
   npm_packages end2end
   browser
+  second_browser
 fi
 exit "$missing"

@@ -3,10 +3,10 @@
 import { ChartPage } from '../support/chart.ts';
 import { sizes } from '../support/look.ts';
 import { expectPicture } from '../support/picture.ts';
+import { openEmpty, openFailed, openPartial } from '../support/states.ts';
 import { expect, test } from '../support/world.ts';
 
 const PAST = '/chart/AAPL?tf=d1&from=2026-03-02T00:00:00Z&to=2026-08-28T00:00:00Z';
-const HOUR = 3_600_000;
 
 async function openPast(chart: ChartPage): Promise<void> {
   await chart.page.goto(PAST);
@@ -40,29 +40,20 @@ test('loading', async ({ page }) => {
 
 test('empty', async ({ page, world }) => {
   const chart = new ChartPage(page);
-  await world.simulator.control('POST', 'faults', [{ kind: 'empty', symbol: 'X:BTCUSD' }]);
-  await chart.open('X:BTCUSD', 'd1');
-  await expect(page.getByTestId('vacancy')).toContainText('No bars in this window');
+  await openEmpty(chart, world);
   await expect(chart.watchlist.locator('.watch-link')).toHaveCount(7);
   await expectPicture(page, 'empty');
 });
 
 test('failed', async ({ page, world }) => {
   const chart = new ChartPage(page);
-  await world.simulator.program.end('SIGKILL');
-  await chart.open('AAPL', 'd1');
-  await chart.expectState('failed');
-  await expect(page.getByTestId('vacancy')).toContainText('The provider does not answer');
+  await openFailed(chart, world, 'd1');
   await expectPicture(page, 'failed');
 });
 
 test('partial', async ({ page, world }) => {
   const chart = new ChartPage(page);
-  const old = Date.now() - 20 * 24 * HOUR;
-  await world.simulator.control('POST', 'faults', [{ kind: 'stall', symbol: 'X:BTCUSD', from: 0, to: old }]);
-  await chart.open('X:BTCUSD');
-  await chart.expectState('hydrating');
-  await chart.expectCandles();
+  await openPartial(chart, world);
   // The newest bars are others each day.
   await page.addStyleTag({ content: '.canvas { visibility: hidden }' });
   await expect(chart.watchlist.locator('.watch-link')).toHaveCount(7);

@@ -2,6 +2,7 @@
 import { expectAccessible } from '../support/axe.ts';
 import { ChartPage } from '../support/chart.ts';
 import { expectLook, sizes } from '../support/look.ts';
+import { openEmpty, openFailed, openPartial } from '../support/states.ts';
 import { expect, test } from '../support/world.ts';
 
 const HOUR = 3_600_000;
@@ -24,20 +25,14 @@ test('loading: the place of the chart is kept', async ({ page }) => {
 
 test('partial: the newest bars are here, the rest is on its way', async ({ page, world }) => {
   const chart = new ChartPage(page);
-  const old = Date.now() - 20 * 24 * HOUR;
-  await world.simulator.control('POST', 'faults', [{ kind: 'stall', symbol: 'X:BTCUSD', from: 0, to: old }]);
-  await chart.open('X:BTCUSD');
-  await chart.expectState('hydrating');
-  await chart.expectCandles();
+  await openPartial(chart, world);
   await expect(page.locator('.segment[data-standing=running]').first()).toBeVisible();
   await expectLook(page, 'partial');
 });
 
 test('empty: the provider has no bars', async ({ page, world }) => {
   const chart = new ChartPage(page);
-  await world.simulator.control('POST', 'faults', [{ kind: 'empty', symbol: 'X:BTCUSD' }]);
-  await chart.open('X:BTCUSD', 'd1');
-  await expect(page.getByTestId('vacancy')).toContainText('No bars in this window');
+  await openEmpty(chart, world);
   await expect(page.locator('.segment[data-standing=empty]').first()).toBeVisible();
   await expectLook(page, 'empty');
 });
@@ -73,10 +68,7 @@ test.describe('with quick retries', () => {
 
 test('failed at all: no provider can be asked', async ({ page, world }) => {
   const chart = new ChartPage(page);
-  await world.simulator.program.end('SIGKILL');
-  await chart.open('AAPL');
-  await chart.expectState('failed');
-  await expect(page.getByTestId('vacancy')).toContainText('The provider does not answer');
+  await openFailed(chart, world);
   await expect(page.getByTestId('vacancy-retry')).toBeVisible();
   await expectLook(page, 'failed-at-all');
 });
