@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type Browser, type Page, launch } from 'puppeteer-core';
 import { expect } from '@playwright/test';
@@ -9,8 +9,16 @@ const program = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
 /** Whether there is a Firefox here. */
 export const hasFirefox = existsSync(program);
 
-export async function startFirefox(): Promise<Browser> {
-  return launch({ browser: 'firefox', executablePath: program, headless: true, defaultViewport: { width: 1280, height: 800 } });
+/** `home` is made for it: it refuses to start where the usual one is another user's. */
+export async function startFirefox(home: string): Promise<Browser> {
+  mkdirSync(home, { recursive: true });
+  return launch({
+    browser: 'firefox',
+    executablePath: program,
+    headless: true,
+    defaultViewport: { width: 1280, height: 800 },
+    env: { ...process.env, HOME: home },
+  });
 }
 
 /** The chart page in Firefox, as its reader sees it. */

@@ -5,8 +5,8 @@ import { type World, expect, test as base } from '../support/world.ts';
 
 const test = base.extend<{ firefox: { open: () => Promise<FirefoxPage> } }>({
   // The test's own page stays unused: this is another browser.
-  firefox: async ({ world }, use) => {
-    const browser: Browser = await startFirefox();
+  firefox: async ({ world }, use, info) => {
+    const browser: Browser = await startFirefox(info.outputPath('home'));
     await use({ open: async () => new FirefoxPage(await browser.newPage(), world.server.url) });
     await browser.close();
   },
