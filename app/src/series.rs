@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use tidemark_market::symbol::SymbolError;
 use tidemark_market::timeframe::TimeframeError;
+use tidemark_market::wire::ChartData;
 use tidemark_market::{Symbol, Timeframe};
 
 use crate::problem::Problem;
@@ -25,6 +26,12 @@ impl SeriesKey {
     /// `bad_symbol` or `bad_timeframe`, status 400.
     pub fn parse(symbol: &str, timeframe: &str) -> Result<Self, Problem> {
         Ok(Self { symbol: read_symbol(symbol)?, timeframe: read_timeframe(timeframe)? })
+    }
+
+    /// Whose bars these are.
+    #[must_use]
+    pub fn of(data: &ChartData) -> Self {
+        Self { symbol: data.symbol.clone(), timeframe: data.timeframe }
     }
 
     /// The address of its page.

@@ -1,5 +1,17 @@
 import { type Locator, type Page, expect } from '@playwright/test';
 
+/** How many pixels of a canvas have a colour (are neither grey nor clear), as only candles and volume have. It runs in the page. */
+export function colouredPixels(canvas: Element): number {
+  const { width, height } = canvas as HTMLCanvasElement;
+  const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    const spread = Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]);
+    if (data[i + 3] > 128 && spread > 60) count += 1;
+  }
+  return count;
+}
+
 /** The chart page as its reader sees it. */
 export class ChartPage {
   readonly banner: Locator;
@@ -64,18 +76,8 @@ export class ChartPage {
     return Number(await this.chart.getAttribute('data-bars'));
   }
 
-  /** How many pixels of the chart have a colour (are neither grey nor clear), as only candles and volume have. */
   async candlePixels(): Promise<number> {
-    return this.chart.locator('canvas').first().evaluate((canvas) => {
-      const { width, height } = canvas as HTMLCanvasElement;
-      const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
-      let count = 0;
-      for (let i = 0; i < data.length; i += 4) {
-        const spread = Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]);
-        if (data[i + 3] > 128 && spread > 60) count += 1;
-      }
-      return count;
-    });
+    return this.chart.locator('canvas').first().evaluate(colouredPixels);
   }
 }
 

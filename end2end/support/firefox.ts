@@ -2,6 +2,8 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type Browser, type Page, launch } from 'puppeteer-core';
 import { expect } from '@playwright/test';
+import { RULES } from './axe.ts';
+import { colouredPixels } from './chart.ts';
 
 // Playwright needs a newer Firefox than Debian's, or one of its own build; Puppeteer drives any.
 const program = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
@@ -62,9 +64,9 @@ export class FirefoxPage {
 
   /** Waits until all is fetched and drawn. */
   async expectComplete(symbol: string, timeframe: string): Promise<void> {
-    await this.expectChart('data-symbol', `${symbol}`);
+    await this.expectChart('data-symbol', symbol);
     await this.expectText('banner', `${symbol} ${timeframe} is up to date`);
-    await expect.poll(() => this.colouredPixels()).toBeGreaterThan(200);
+    await expect.poll(() => this.candlePixels()).toBeGreaterThan(200);
   }
 
   /** A place of the chart, given as parts of its width and height, in pixels of the window. */
@@ -83,29 +85,17 @@ export class FirefoxPage {
     await this.page.mouse.up();
   }
 
-  /** How many pixels of the chart have a colour, as candles and volume have. */
-  async colouredPixels(): Promise<number> {
-    return this.page.evaluate(() => {
-      const canvas = document.querySelector<HTMLCanvasElement>('[data-testid=chart] canvas');
-      if (!canvas) return 0;
-      const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
-      let count = 0;
-      for (let i = 0; i < data.length; i += 4) {
-        const spread = Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]);
-        if (data[i + 3] > 128 && spread > 60) count += 1;
-      }
-      return count;
-    });
+  async candlePixels(): Promise<number> {
+    return this.page.$eval('[data-testid=chart] canvas', colouredPixels);
   }
 
   /** Axe finds nothing against WCAG 2.2 AA. */
   async expectAccessible(what: string): Promise<void> {
     await this.page.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core') });
-    const found = await this.page.evaluate(async () => {
-      const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+    const found = await this.page.evaluate(async (tags) => {
       const { violations } = await (globalThis as any).axe.run(document, { runOnly: { type: 'tag', values: tags } });
       return violations.map((it: any) => `${it.id} at ${it.nodes.map((node: any) => node.target.join(' ')).join(', ')}`);
-    });
+    }, RULES);
     expect(found, what).toEqual([]);
   }
 }

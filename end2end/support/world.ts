@@ -131,6 +131,12 @@ export class Server {
     return this.program.log;
   }
 
+  /** How many event streams it has open. */
+  async openStreams(): Promise<number> {
+    const metrics = await (await fetch(`${this.url}/metrics`)).text();
+    return Number(/^tidemark_event_streams (\d+)/m.exec(metrics)?.[1] ?? 0);
+  }
+
   /** As a power cut would end it. */
   async kill9(): Promise<void> {
     await this.program.end('SIGKILL');

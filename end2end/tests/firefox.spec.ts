@@ -1,23 +1,17 @@
 // The story in Firefox: what a browser of another make may do otherwise, where one is installed.
-import type { Browser } from 'puppeteer-core';
 import { FirefoxPage, hasFirefox, startFirefox } from '../support/firefox.ts';
-import { type World, expect, test as base } from '../support/world.ts';
+import { expect, test as base } from '../support/world.ts';
 
 const test = base.extend<{ firefox: { open: () => Promise<FirefoxPage> } }>({
   // The test's own page stays unused: this is another browser.
   firefox: async ({ world }, use, info) => {
-    const browser: Browser = await startFirefox(info.outputPath('home'));
+    const browser = await startFirefox(info.outputPath('home'));
     await use({ open: async () => new FirefoxPage(await browser.newPage(), world.server.url) });
     await browser.close();
   },
 });
 
 test.skip(!hasFirefox, 'There is no Firefox here; Debian has it: apt-get install firefox-esr');
-
-async function openStreams(world: World): Promise<number> {
-  const metrics = await (await fetch(`${world.server.url}/metrics`)).text();
-  return Number(/^tidemark_event_streams (\d+)/m.exec(metrics)?.[1] ?? 0);
-}
 
 test('a chart fills while it is watched, and the next visit is painted from the browser’s store', async ({ firefox }, info) => {
   const chart = await firefox.open();
@@ -69,7 +63,7 @@ test('two tabs share one event stream', async ({ firefox, world }) => {
   await one.expectComplete('AAPL', 'h1');
   await other.open('/chart/MSFT?tf=h1');
   await other.expectComplete('MSFT', 'h1');
-  await expect.poll(() => openStreams(world), { timeout: 20_000 }).toBe(1);
+  await expect.poll(() => world.server.openStreams(), { timeout: 20_000 }).toBe(1);
 });
 
 test('without its server the page shows what the browser holds, and says so', async ({ firefox, world }) => {
@@ -78,7 +72,7 @@ test('without its server the page shows what the browser holds, and says so', as
   await chart.expectComplete('AAPL', 'h1');
   await world.server.kill9();
   await expect.poll(() => chart.attribute('banner', 'data-state'), { timeout: 60_000 }).toBe('offline');
-  expect(await chart.colouredPixels()).toBeGreaterThan(200);
+  expect(await chart.candlePixels()).toBeGreaterThan(200);
 });
 
 test('axe finds nothing', async ({ firefox }) => {

@@ -4,14 +4,8 @@ import { type World, expect, test } from '../support/world.ts';
 
 const DAY = 86_400_000;
 
-/** How many event streams the server has open. */
-async function openStreams(world: World): Promise<number> {
-  const metrics = await (await fetch(`${world.server.url}/metrics`)).text();
-  return Number(/^tidemark_event_streams (\d+)/m.exec(metrics)?.[1] ?? 0);
-}
-
 async function expectStreams(world: World, count: number): Promise<void> {
-  await expect.poll(() => openStreams(world), { timeout: 20_000 }).toBe(count);
+  await expect.poll(() => world.server.openStreams(), { timeout: 20_000 }).toBe(count);
 }
 
 /** Has the server fetch bars that the series lacked, and waits until the page says that it knows. */

@@ -67,14 +67,6 @@ pub struct Cached {
     pub checked: i64,
 }
 
-impl Cached {
-    /// Which one it is.
-    #[must_use]
-    pub fn series(&self) -> SeriesKey {
-        SeriesKey { symbol: self.data.symbol.clone(), timeframe: self.data.timeframe }
-    }
-}
-
 /// How much is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -175,8 +167,11 @@ impl BarCache {
         }
         let memory = Rc::new(RefCell::new(Memory::default()));
         let outdated = Rc::clone(&memory);
-        // Whatever another tab did, memory may be behind the store then.
-        let channel = Channel::join(&format!("{name}-cache"), move |_| outdated.borrow_mut().clear());
+        // Memory is behind the store then.
+        let channel = Channel::join(&format!("{name}-cache"), move |text| match read_told(&text) {
+            Some(Told::Written(series, _)) => outdated.borrow_mut().forget(&series),
+            Some(Told::Cleared) | None => outdated.borrow_mut().clear(),
+        });
         Ok(Self { name: name.to_owned(), database, limits: Cell::new(limits), channel, memory })
     }
 
@@ -232,7 +227,7 @@ impl BarCache {
     /// # Errors
     /// Where the store refuses or is full; it is then as it was before.
     pub async fn write(&self, data: ChartData, changed: &Changed, now_ms: i64) -> Result<(), CacheError> {
-        let series = SeriesKey { symbol: data.symbol.clone(), timeframe: data.timeframe };
+        let series = SeriesKey::of(&data);
         // One tab after the other; where there are no locks, each write is still whole.
         let _turn = locks::take(&format!("{}-cache {series}", self.name), Ask::InTurn).await;
         let written = match self.write_within(self.limits.get(), &data, changed, &series, now_ms).await {

@@ -27,7 +27,7 @@ impl FirstPaint {
         let bars = picture(data, &[]).bars;
         let bars = &bars[bars.len().saturating_sub(FIRST_VIEW)..];
         let Some(last) = bars.last() else { return Self::default() };
-        let series = SeriesKey { symbol: data.symbol.clone(), timeframe: data.timeframe };
+        let series = SeriesKey::of(data);
         let scale = Scale::of(bars);
         let html = [
             format!(

@@ -24,7 +24,7 @@ impl Memory {
 
     /// Takes the series in; those used longest ago go where it gets too much.
     pub fn keep(&mut self, cached: Cached) {
-        self.forget(&cached.series());
+        self.forget(&SeriesKey::of(&cached.data));
         self.0.insert(0, cached);
         let mut bars = 0;
         self.0.retain(|cached| {
