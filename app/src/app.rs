@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_meta::provide_meta_context;
-use leptos_router::components::{Redirect, Route, Router, Routes};
+use leptos_router::components::{FlatRoutes, Redirect, Route, Router};
 use leptos_router::path;
 
 use crate::pages::chart::ChartPage;
@@ -18,10 +18,10 @@ pub fn App() -> impl IntoView {
     Shortcuts::provide(Settings::provide());
     view! {
         <Router>
-            <Routes fallback=NotFound>
+            <FlatRoutes fallback=NotFound>
                 <Route path=path!("/") view=|| view! { <Redirect path="/chart/AAPL?tf=h1" /> } />
                 <Route path=path!("/chart/:symbol") view=ChartPage />
-            </Routes>
+            </FlatRoutes>
         </Router>
     }
 }

@@ -96,7 +96,11 @@ pub struct BarCache {
     channel: Option<Channel>,
     /// What was read or written last, as it is stored.
     memory: Rc<RefCell<Memory>>,
+    /// What is being read into memory.
+    ahead: RefCell<Option<(SeriesKey, ReadingAhead)>>,
 }
+
+type ReadingAhead = Shared<LocalBoxFuture<'static, ()>>;
 
 type Opening = Shared<LocalBoxFuture<'static, Option<Rc<BarCache>>>>;
 
@@ -172,7 +176,14 @@ impl BarCache {
             Some(Told::Written(series, _)) => outdated.borrow_mut().forget(&series),
             Some(Told::Cleared) | None => outdated.borrow_mut().clear(),
         });
-        Ok(Self { name: name.to_owned(), database, limits: Cell::new(limits), channel, memory })
+        Ok(Self {
+            name: name.to_owned(),
+            database,
+            limits: Cell::new(limits),
+            channel,
+            memory,
+            ahead: RefCell::default(),
+        })
     }
 
     /// What is stored of the series, at once, where this page has read or written it lately.
@@ -181,13 +192,25 @@ impl BarCache {
         self.memory.borrow_mut().recall(series).cloned()
     }
 
-    /// Reads the series into memory: it is likely to be opened next.
-    ///
-    /// # Errors
-    /// As [`BarCache::read`].
-    pub async fn read_ahead(&self, series: &SeriesKey) -> Result<(), CacheError> {
-        let is_held = self.memory.borrow().holds(series);
-        if is_held { Ok(()) } else { self.read(series).await.map(drop) }
+    /// Reads the series into memory: it is likely to be opened next. Whoever asks for it meanwhile waits for the same answer.
+    pub async fn read_ahead(self: Rc<Self>, series: SeriesKey) {
+        if self.memory.borrow().holds(&series) || self.reading_ahead(&series).is_some() {
+            return;
+        }
+        let (cache, of) = (Rc::clone(&self), series.clone());
+        let reading = async move {
+            if let Err(error) = cache.read_to_memory(&of).await {
+                warn!("{error}");
+            }
+        };
+        let reading = reading.boxed_local().shared();
+        self.ahead.replace(Some((series.clone(), reading.clone())));
+        reading.await;
+        self.ahead.borrow_mut().take_if(|(of, _)| *of == series);
+    }
+
+    fn reading_ahead(&self, series: &SeriesKey) -> Option<ReadingAhead> {
+        self.ahead.borrow().as_ref().filter(|(of, _)| of == series).map(|(_, reading)| reading.clone())
     }
 
     /// What is stored of the series; `None` where that is nothing.
@@ -195,6 +218,16 @@ impl BarCache {
     /// # Errors
     /// Where the store refuses, or what it holds is damaged (and now dropped).
     pub async fn read(&self, series: &SeriesKey) -> Result<Option<Cached>, CacheError> {
+        if let Some(reading) = self.reading_ahead(series) {
+            reading.await;
+            if let Some(cached) = self.recall(series) {
+                return Ok(Some(cached));
+            }
+        }
+        self.read_to_memory(series).await
+    }
+
+    async fn read_to_memory(&self, series: &SeriesKey) -> Result<Option<Cached>, CacheError> {
         marks::set(marks::CACHE_ASKED);
         let cached = self.read_stored(series).await?;
         if let Some(cached) = &cached {

@@ -7,6 +7,7 @@ use tidemark_market::time::DAY;
 use tidemark_market::{Hours, Symbol, TimeRange, Timestamp, compare};
 
 use crate::problem::Problem;
+use crate::series::SeriesKey;
 use crate::stores::settings::{Choice, Clock};
 
 /// How bars are drawn.
@@ -223,6 +224,12 @@ impl Look {
     pub fn without(mut self, symbol: &Symbol) -> Self {
         self.compared.retain(|other| other != symbol);
         self
+    }
+
+    /// The address of a series that is to look like this.
+    #[must_use]
+    pub fn address(self, series: &SeriesKey) -> String {
+        format!("{}{}", series.path(), self.kept().without(&series.symbol).query())
     }
 
     /// The scale that is in force: what is compared, is in percent.

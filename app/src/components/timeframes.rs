@@ -6,6 +6,7 @@ use tidemark_market::{Symbol, Timeframe};
 
 use crate::chart::look::Look;
 use crate::series::SeriesKey;
+use crate::stores::chart_store::ChartStore;
 
 /// One link a timeframe; the one on screen is marked.
 #[component]
@@ -16,17 +17,17 @@ pub fn Timeframes(
     timeframe: Signal<Timeframe>,
     /// How the chart looks; links keep it.
     look: Signal<Look>,
-    /// One is about to be opened.
-    on_near: Callback<Timeframe>,
+    /// What reads ahead.
+    store: ChartStore,
 ) -> impl IntoView {
     let link = move |choice: Timeframe| {
+        let series = move || symbol.get().map(|symbol| SeriesKey { symbol, timeframe: choice });
         let href = move || {
-            let symbol = symbol.get().or_else(|| "AAPL".parse().ok());
-            symbol.map_or_else(String::new, |symbol| {
-                let path = SeriesKey { symbol, timeframe: choice }.path();
-                format!("{path}{}", look.get().kept().query())
-            })
+            let series = series().or_else(|| SeriesKey::parse("AAPL", choice.as_str()).ok());
+            series.map_or_else(String::new, |series| look.get().address(&series))
         };
+        let near = move || untrack(series).into_iter().for_each(|series| store.prepare(series));
+        let press = move || untrack(series).into_iter().for_each(|series| store.prepare_now(series));
         let current = move || (symbol.get().is_some() && timeframe.get() == choice).then_some("page");
         view! {
             <li>
@@ -35,8 +36,9 @@ pub fn Timeframes(
                     href=href
                     data-testid=format!("timeframe-{choice}")
                     aria-current=current
-                    on:pointerenter=move |_| on_near.run(choice)
-                    on:focus=move |_| on_near.run(choice)
+                    on:pointerenter=move |_| near()
+                    on:focus=move |_| near()
+                    on:pointerdown=move |_| press()
                 >
                     {choice.as_str()}
                 </a>

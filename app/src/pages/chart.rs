@@ -118,20 +118,17 @@ pub fn ChartPage() -> impl IntoView {
     });
     let navigate = use_navigate();
     let go = navigate.clone();
-    let open_series = Callback::new(move |SeriesKey { symbol, timeframe }: SeriesKey| {
-        let look = look.get_untracked().kept().without(&symbol);
-        go(&format!("{}{}", SeriesKey { symbol, timeframe }.path(), look.query()), NavigateOptions::default());
+    let open_series = Callback::new(move |series: SeriesKey| {
+        let (address, go) = (look.get_untracked().address(&series), go.clone());
+        store.open(series, move || go(&address, NavigateOptions::default()));
     });
     let prepare = Callback::new(move |symbol| {
         store.prepare(SeriesKey { symbol, timeframe: timeframe.get_untracked() });
     });
-    let prepare_timeframe = Callback::new(move |timeframe| {
-        symbol.get_untracked().into_iter().for_each(|symbol| store.prepare(SeriesKey { symbol, timeframe }));
-    });
     // Who has found a symbol goes on with the chart: its keys are not the field's.
     let open = Callback::new(move |symbol: Symbol| {
         open_series.run(SeriesKey { symbol, timeframe: timeframe.get_untracked() });
-        page::focus(BOARD);
+        set_timeout(|| page::focus(BOARD), std::time::Duration::ZERO);
     });
     // What is chosen can be gone back from; where the view was moved by hand, the address only keeps up.
     let show = move |look: Look, replace: bool| {
@@ -263,7 +260,8 @@ pub fn ChartPage() -> impl IntoView {
                     filling
                     symbol
                     timeframe
-                    on_near=prepare
+                    look
+                    store
                     on_manage=Callback::new(move |()| is_managing.set(true))
                 />
             </Sidebar>
@@ -277,7 +275,7 @@ pub fn ChartPage() -> impl IntoView {
                     on_settings=Callback::new(move |()| is_setting.set(true))
                 />
                 <div class="toolbar">
-                    <Timeframes symbol timeframe look on_near=prepare_timeframe />
+                    <Timeframes symbol timeframe look store />
                     <div class="tool-strip">
                         <ChartTools
                             on_indicators=choose_indicators

@@ -9,7 +9,6 @@ use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
-use leptos::logging::warn;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use tidemark_market::{Adjust, TimeRange, Timeframe, Timestamp};
@@ -26,6 +25,8 @@ use crate::visit::Visit;
 
 /// How long a pointer rests on a link, or a name stays as it is typed, before that is more than passing over it.
 const REST_MS: u32 = 40;
+/// How long what is being opened waits for what this browser keeps of it, so that a slow disk keeps nobody.
+const LEAD_MS: u32 = 50;
 
 /// Who delivered what is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +94,8 @@ pub struct ChartStore {
     nudges: StoredValue<UnboundedSender<Nudge>>,
     /// What is likely to be opened next.
     next: StoredValue<Option<SeriesKey>>,
+    /// What is being opened; none once it is.
+    opening: StoredValue<Option<SeriesKey>>,
 }
 
 /// Where a session puts what it learns.
@@ -109,11 +112,15 @@ impl ChartStore {
     /// part of it is in view.
     #[must_use]
     pub fn new(visit: Signal<Option<Visit>>, part: Memo<Part>) -> Self {
+        let store = Self::beside(visit, part);
         Effect::new(move || {
-            visit.track();
-            marks::set(marks::NAVIGATE);
+            let series = visit.with(|visit| visit.as_ref().map(|visit| visit.series.clone()));
+            let opened = store.opening.try_update_value(Option::take).flatten();
+            if opened.is_none() || opened != series {
+                marks::set(marks::NAVIGATE);
+            }
         });
-        Self::beside(visit, part)
+        store
     }
 
     /// The same for a series that is drawn beside the page's own, whose opening nobody measures.
@@ -128,6 +135,7 @@ impl ChartStore {
             commands: StoredValue::new(sender),
             nudges: StoredValue::new(nudge),
             next: StoredValue::new(None),
+            opening: StoredValue::new(None),
         };
         store.start(receiver, nudges, part);
         Effect::new(move |before: Option<Part>| {
@@ -167,11 +175,28 @@ impl ChartStore {
         self.next.set_value(Some(series.clone()).filter(|_| !is_open));
         spawn_local(async move {
             TimeoutFuture::new(REST_MS).await;
-            if self.next.try_get_value().flatten().as_ref() == Some(&series)
-                && let Some(cache) = bar_cache::shared().await
-                && let Err(error) = cache.read_ahead(&series).await
-            {
-                warn!("{error}");
+            if self.next.try_get_value().flatten().as_ref() == Some(&series) {
+                read_ahead(series).await;
+            }
+        });
+    }
+
+    /// The same at once: its link is pressed.
+    pub fn prepare_now(self, series: SeriesKey) {
+        self.next.set_value(None);
+        spawn_local(read_ahead(series));
+    }
+
+    /// Opens a series by `go`, once what this browser keeps of it is in memory: the page turns to it and shows its bars in one
+    /// frame. Of several, the last is opened.
+    pub fn open(self, series: SeriesKey, go: impl FnOnce() + 'static) {
+        marks::set(marks::NAVIGATE);
+        self.opening.set_value(Some(series.clone()));
+        spawn_local(async move {
+            let reading = pin!(read_ahead(series.clone()));
+            select(reading, TimeoutFuture::new(LEAD_MS)).await;
+            if self.opening.try_get_value().flatten() == Some(series) {
+                go();
             }
         });
     }
@@ -214,6 +239,12 @@ impl ChartStore {
                 spawn_local(work(commands, nudges, view));
             }
         });
+    }
+}
+
+async fn read_ahead(series: SeriesKey) {
+    if let Some(cache) = bar_cache::shared().await {
+        cache.read_ahead(series).await;
     }
 }
 

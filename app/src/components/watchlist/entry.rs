@@ -7,7 +7,9 @@ use tidemark_market::{Symbol, Timeframe};
 use super::reorder::{Reorder, handle};
 use super::sparkline::Sparkline;
 use crate::browser::time_text::TimeText;
+use crate::chart::look::Look;
 use crate::series::SeriesKey;
+use crate::stores::chart_store::ChartStore;
 use crate::stores::quotes::Quotes;
 use crate::stores::watchlists::Watchlists;
 use crate::stores::watchlists::order::Order;
@@ -28,8 +30,10 @@ pub fn Entry(
     symbol: Signal<Option<Symbol>>,
     /// The timeframe on screen.
     timeframe: Signal<Timeframe>,
-    /// It is about to be opened.
-    on_near: Callback<Symbol>,
+    /// How the chart looks; the link keeps it.
+    look: Signal<Look>,
+    /// What reads ahead.
+    store: ChartStore,
 ) -> impl IntoView {
     let name = entry.as_str().to_owned();
     let label = name.clone();
@@ -38,9 +42,10 @@ pub fn Entry(
         Memo::new(move |_| quotes.of(&entry))
     };
     let entry = StoredValue::new(entry);
-    let href = move || SeriesKey { symbol: entry.get_value(), timeframe: timeframe.get() }.path();
+    let series = move || SeriesKey { symbol: entry.get_value(), timeframe: timeframe.get() };
+    let href = move || look.get().address(&series());
     let current = move || (symbol.get() == Some(entry.get_value())).then_some("page");
-    let near = move || on_near.run(entry.get_value());
+    let near = move || store.prepare(untrack(series));
     let is_grabbed = Memo::new(move |_| entry.with_value(|entry| reorder.is_grabbed(entry)));
     let is_by_hand = move || watchlists.order().get() == Order::Hand;
     let remove = move |_| entry.with_value(|entry| watchlists.remove(entry));
@@ -88,6 +93,7 @@ pub fn Entry(
                 title=move || quote.with(|quote| quote.as_ref().map(told))
                 on:pointerenter=move |_| near()
                 on:focus=move |_| near()
+                on:pointerdown=move |_| store.prepare_now(untrack(series))
             >
                 <span class="watch-symbol">{label}</span>
                 <Sparkline quote />

@@ -13,6 +13,8 @@ use self::entry::Entry;
 use self::filling::FillingView;
 use self::reorder::Reorder;
 use super::icon_button::IconButton;
+use crate::chart::look::Look;
+use crate::stores::chart_store::ChartStore;
 use crate::stores::filling::Filling;
 use crate::stores::quotes::Quotes;
 use crate::stores::settings::Choice;
@@ -34,8 +36,10 @@ pub fn WatchlistView(
     symbol: Signal<Option<Symbol>>,
     /// The timeframe on screen.
     timeframe: Signal<Timeframe>,
-    /// A symbol is about to be opened: the pointer or the focus is on it.
-    on_near: Callback<Symbol>,
+    /// How the chart looks; links keep it.
+    look: Signal<Look>,
+    /// What reads ahead.
+    store: ChartStore,
     /// Opens what makes, names and deletes lists.
     on_manage: Callback<()>,
 ) -> impl IntoView {
@@ -95,7 +99,7 @@ pub fn WatchlistView(
                 data-dragging=move || reorder.is_dragging().then_some("true")
             >
                 <For each=move || lines.get() key=Clone::clone let:entry>
-                    <Entry entry watchlists quotes reorder symbol timeframe on_near />
+                    <Entry entry watchlists quotes reorder symbol timeframe look store />
                 </For>
             </ul>
             <p class="unseen" aria-live="assertive" data-testid="watch-announcer">
