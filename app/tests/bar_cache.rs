@@ -47,6 +47,8 @@ fn data(symbol: &str, revision: u64, first: i64, count: i64) -> ChartData {
 
 /// A store of that name with nothing in it.
 async fn fresh(name: &str, limits: Limits) -> BarCache {
+    // With a page, which is empty here, what the cache does by itself gets something to run on.
+    leptos::mount::mount_to_body(|| ());
     Factory::new().unwrap().delete(name).unwrap().await.unwrap();
     BarCache::open(name, limits).await.unwrap()
 }
@@ -349,4 +351,16 @@ async fn what_this_page_had_lately_is_recalled_until_it_is_outdated() {
     let cache = Rc::new(cache);
     Rc::clone(&cache).read_ahead(series("AAPL")).await;
     assert_eq!(recalled(&cache), None, "nothing is stored");
+}
+
+#[wasm_bindgen_test]
+async fn a_reading_that_nobody_waits_for_any_more_brings_back_nothing_old() {
+    let cache = fresh("unwaited", Limits::default()).await;
+    let other = Rc::new(BarCache::open("unwaited", Limits::default()).await.unwrap());
+    let (old, new) = (data("AAPL", 1, 0, 10), data("AAPL", 2, 0, 12));
+    store(&cache, &old, 1).await;
+    assert_eq!(Rc::clone(&other).read_ahead(series("AAPL")).now_or_never(), None, "left as it begins");
+    store(&other, &new, 2).await;
+    let read = other.read(&series("AAPL")).await.unwrap();
+    assert_eq!(read.map(|cached| cached.data), Some(new));
 }

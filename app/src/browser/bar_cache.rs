@@ -194,19 +194,24 @@ impl BarCache {
 
     /// Reads the series into memory: it is likely to be opened next. Whoever asks for it meanwhile waits for the same answer.
     pub async fn read_ahead(self: Rc<Self>, series: SeriesKey) {
-        if self.memory.borrow().holds(&series) || self.reading_ahead(&series).is_some() {
-            return;
+        if !self.memory.borrow().holds(&series) {
+            self.reading_ahead(&series).unwrap_or_else(|| self.start_reading(series)).await;
         }
-        let (cache, of) = (Rc::clone(&self), series.clone());
+    }
+
+    fn start_reading(self: &Rc<Self>, series: SeriesKey) -> ReadingAhead {
+        let (cache, of) = (Rc::clone(self), series.clone());
         let reading = async move {
             if let Err(error) = cache.read_to_memory(&of).await {
                 warn!("{error}");
             }
+            cache.ahead.borrow_mut().take_if(|(series, _)| *series == of);
         };
         let reading = reading.boxed_local().shared();
-        self.ahead.replace(Some((series.clone(), reading.clone())));
-        reading.await;
-        self.ahead.borrow_mut().take_if(|(of, _)| *of == series);
+        self.ahead.replace(Some((series, reading.clone())));
+        // Goes on by itself: taken up again later, it would put into memory what has been written over meanwhile.
+        spawn_local(reading.clone());
+        reading
     }
 
     fn reading_ahead(&self, series: &SeriesKey) -> Option<ReadingAhead> {

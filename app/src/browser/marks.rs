@@ -1,8 +1,8 @@
-//! Performance marks, for whoever measures the page: `tidemark:navigate` when a series is opened and `tidemark:painted`
+//! Performance marks, for whoever measures the page: `tidemark:navigate` when a series is chosen and `tidemark:painted`
 //! when its first frame is on screen; `tidemark:cache-asked` when the cache's store is asked for a series and
 //! `tidemark:cache-read` when its bars are read and decoded. The second of each is a measure too, since the first.
 
-/// A series is opened.
+/// A series is chosen, or opened by its address.
 pub const NAVIGATE: &str = "tidemark:navigate";
 /// The first frame of a series is on screen.
 pub const PAINTED: &str = "tidemark:painted";

@@ -3,8 +3,6 @@
 //! It is a combobox as the ARIA Authoring Practices describe one with a list: the focus stays in the field, Down and Up
 //! go through the list, Enter opens what is marked, or what was typed where nothing is.
 
-use std::time::Duration;
-
 use leptos::ev::{Event, KeyboardEvent, SubmitEvent};
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -63,18 +61,14 @@ pub fn SymbolSearch(
         is_wanted.set(false);
         marked.set(None);
     };
-    let empty = move || {
+    let choose = move |symbol: Symbol| {
         error.set(None);
         close();
         search.look_up(String::new());
         if let Some(field) = input.get_untracked() {
             field.set_value("");
         }
-    };
-    let choose = move |symbol: Symbol| {
         open.run(symbol);
-        // A task later: Chromium holds the store's answer back until its next frame where an input changes what is seen.
-        set_timeout(empty, Duration::ZERO);
     };
     let near = move |symbol: Option<Symbol>| {
         if let Some((symbol, on_near)) = symbol.zip(on_near) {

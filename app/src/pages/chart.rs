@@ -128,7 +128,7 @@ pub fn ChartPage() -> impl IntoView {
     // Who has found a symbol goes on with the chart: its keys are not the field's.
     let open = Callback::new(move |symbol: Symbol| {
         open_series.run(SeriesKey { symbol, timeframe: timeframe.get_untracked() });
-        set_timeout(|| page::focus(BOARD), std::time::Duration::ZERO);
+        page::focus(BOARD);
     });
     // What is chosen can be gone back from; where the view was moved by hand, the address only keeps up.
     let show = move |look: Look, replace: bool| {

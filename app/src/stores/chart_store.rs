@@ -115,6 +115,7 @@ impl ChartStore {
         let store = Self::beside(visit, part);
         Effect::new(move || {
             let series = visit.with(|visit| visit.as_ref().map(|visit| visit.series.clone()));
+            // What `open` was asked for has been marked before it was read.
             let opened = store.opening.try_update_value(Option::take).flatten();
             if opened.is_none() || opened != series {
                 marks::set(marks::NAVIGATE);
