@@ -72,7 +72,7 @@ for (const [path, content] of contents) {
 }
 const worker = readFileSync(fileURLToPath(new URL('service-worker.js', import.meta.url)), 'utf8');
 const files = Object.values(names);
-const build = { version: digest(files.join()), files: [...files, '/favicon.svg'] };
+const build = { version: digest(files.join()), files: [...files, '/favicon.png'] };
 
 sweep(new Set([...previousNames(), ...files]));
 for (const [path, content] of contents) write(names[path] ?? path, content);

@@ -55,7 +55,7 @@ fn head(assets: &Assets) -> impl IntoView + use<> {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="dark light" />
         <meta name="description" content="A local store of market bars that keeps itself complete, and its chart." />
-        <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+        <link rel="icon" href="/favicon.png" type="image/png" sizes="32x32" />
         <script inner_html=theme::BEFORE_FIRST_PAINT></script>
         <link id="leptos" rel="stylesheet" href=style />
         <script src=charts defer></script>

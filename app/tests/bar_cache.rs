@@ -54,11 +54,11 @@ async fn fresh(name: &str, limits: Limits) -> BarCache {
 }
 
 async fn read(cache: &BarCache, symbol: &str) -> Option<ChartData> {
-    cache.read(&series(symbol)).await.unwrap().map(|cached| cached.data)
+    cache.read(&series(symbol)).await.unwrap().map(|cached| Rc::unwrap_or_clone(cached.data))
 }
 
 async fn store(cache: &BarCache, data: &ChartData, now: i64) {
-    cache.write(data.clone(), &Changed::All, now).await.unwrap();
+    cache.write(Rc::new(data.clone()), &Changed::All, now).await.unwrap();
 }
 
 #[wasm_bindgen_test]
@@ -92,7 +92,7 @@ async fn a_change_is_written_into_its_chunks() {
     answer.since = Some(3);
     answer.window.start = Timestamp(10 * HOUR);
     let Absorbed::Hold { data, changed } = absorb(Some(&held), answer) else { panic!("fits") };
-    cache.write((*data).clone(), &changed, 2).await.unwrap();
+    cache.write(data.clone(), &changed, 2).await.unwrap();
     let stored = read(&cache, "AAPL").await.unwrap();
     assert_eq!(stored, *data);
     assert_eq!(stored.layers[0].bars.len(), 8_995);
@@ -162,7 +162,7 @@ async fn what_was_used_longest_ago_makes_room() {
     store(&cache, &first, 1).await;
     store(&cache, &second, 2).await;
     // Used again, though nothing changed.
-    cache.write(first.clone(), &Changed::Since(1, Default::default()), 3).await.unwrap();
+    cache.write(Rc::new(first.clone()), &Changed::Since(1, Default::default()), 3).await.unwrap();
     store(&cache, &third, 4).await;
     assert_eq!(read(&cache, "MSFT").await, None);
     assert_eq!(read(&cache, "AAPL").await, Some(first));
@@ -297,7 +297,7 @@ async fn a_slower_tab_does_not_write_over_a_newer_state() {
     let newest = data("AAPL", 9, 0, 12);
     store(&one, &newest, 1).await;
     // It held revision 7 and was told of 8; the other one has seen 9 meanwhile.
-    other.write(data("AAPL", 8, 0, 11), &Changed::Since(7, [Timestamp(10 * HOUR)].into()), 2).await.unwrap();
+    other.write(Rc::new(data("AAPL", 8, 0, 11)), &Changed::Since(7, [Timestamp(10 * HOUR)].into()), 2).await.unwrap();
     assert_eq!(read(&one, "AAPL").await, Some(newest));
 }
 
@@ -308,7 +308,7 @@ async fn a_change_that_builds_on_more_than_is_stored_is_written_whole() {
     let mut now = data("AAPL", 8, 0, 6_001);
     // Changed between 5 and 7, which this store has not seen.
     now.layers[0].bars[10].volume = 5.0;
-    cache.write(now.clone(), &Changed::Since(7, [Timestamp(6_000 * HOUR)].into()), 2).await.unwrap();
+    cache.write(Rc::new(now.clone()), &Changed::Since(7, [Timestamp(6_000 * HOUR)].into()), 2).await.unwrap();
     assert_eq!(read(&cache, "AAPL").await, Some(now));
 }
 
@@ -330,14 +330,14 @@ async fn what_this_page_had_lately_is_recalled_until_it_is_outdated() {
     let other = Rc::new(BarCache::open("recalled", Limits::default()).await.unwrap());
     let mut news = other.news();
     let (old, new) = (data("AAPL", 1, 0, 10), data("AAPL", 2, 0, 12));
-    let recalled = |cache: &BarCache| cache.recall(&series("AAPL")).map(|cached| cached.data);
+    let recalled = |cache: &BarCache| cache.recall(&series("AAPL")).map(|cached| Rc::unwrap_or_clone(cached.data));
     store(&cache, &old, 1).await;
     assert_eq!(recalled(&cache), Some(old.clone()), "written");
     assert_eq!(recalled(&other), None);
     assert_eq!(news.told.next().await, Some(Told::Written(series("AAPL"), 1)));
     let ahead = Rc::clone(&other).read_ahead(series("AAPL"));
     let (joined, ()) = futures::future::join(other.read(&series("AAPL")), ahead).await;
-    assert_eq!(joined.unwrap().map(|cached| cached.data), Some(old.clone()), "read meanwhile");
+    assert_eq!(joined.unwrap().map(|cached| Rc::unwrap_or_clone(cached.data)), Some(old.clone()), "read meanwhile");
     assert_eq!(recalled(&other), Some(old), "read ahead");
 
     store(&cache, &new, 2).await;
@@ -362,5 +362,5 @@ async fn a_reading_that_nobody_waits_for_any_more_brings_back_nothing_old() {
     assert_eq!(Rc::clone(&other).read_ahead(series("AAPL")).now_or_never(), None, "left as it begins");
     store(&other, &new, 2).await;
     let read = other.read(&series("AAPL")).await.unwrap();
-    assert_eq!(read.map(|cached| cached.data), Some(new));
+    assert_eq!(read.map(|cached| Rc::unwrap_or_clone(cached.data)), Some(new));
 }

@@ -37,6 +37,22 @@ test('who opens a symbol by search is at the chart, whose keys work at once', as
   await expect(page.getByRole('dialog', { name: 'Bars', exact: true })).toBeVisible();
 });
 
+test('a key that follows Enter at once is not the field’s any more', async ({ page }) => {
+  const chart = new ChartPage(page);
+  await chart.open('AAPL', 'd1');
+  await chart.expectComplete('AAPL', 'd1');
+  await chart.symbolInput.fill('MSFT');
+  const left = await chart.symbolInput.evaluate((field: HTMLInputElement) => {
+    field.form!.requestSubmit();
+    field.dispatchEvent(new KeyboardEvent('keydown', { key: 't', bubbles: true }));
+    return field.value;
+  });
+  expect(left).toBe('');
+  await expect(page.getByRole('dialog', { name: 'Bars', exact: true })).toBeVisible();
+  await chart.expectComplete('MSFT', 'd1');
+  await expect(chart.symbolInput).toHaveValue('');
+});
+
 test('[ and ] go through the timeframes, and stop at the ends', async ({ page }) => {
   const chart = new ChartPage(page);
   await chart.open('AAPL', 'd1');

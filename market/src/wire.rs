@@ -381,6 +381,16 @@ impl Reader<'_> {
         (0..self.length()?).map(|_| item(self)).collect()
     }
 
+    /// As many values as that, which [`Reader::length`] has bounded.
+    fn many<T>(&mut self, length: usize, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        // Collected into an option, they would not know how many come.
+        let mut items = Vec::with_capacity(length);
+        for _ in 0..length {
+            items.push(item(self)?);
+        }
+        Some(items)
+    }
+
     fn text(&mut self) -> Option<String> {
         let length = self.length()?;
         let (text, rest) = self.0.split_at_checked(length)?;
@@ -413,44 +423,38 @@ impl Reader<'_> {
     fn times(&mut self, length: usize) -> Option<Vec<Timestamp>> {
         let unit = self.signed()?;
         let (mut last, mut step) = (0_i64, 0_i64);
-        (0..length)
-            .map(|_| {
-                step = step.wrapping_add(self.signed()?);
-                last = last.wrapping_add(step);
-                last.checked_mul(unit).map(Timestamp)
-            })
-            .collect()
+        self.many(length, |reader| {
+            step = step.wrapping_add(reader.signed()?);
+            last = last.wrapping_add(step);
+            last.checked_mul(unit).map(Timestamp)
+        })
     }
 
     fn prices(&mut self, length: usize) -> Option<Vec<[f64; 4]>> {
         let scale = self.byte()?;
         if scale == RAW {
-            return (0..length).map(|_| Some([self.raw()?, self.raw()?, self.raw()?, self.raw()?])).collect();
+            return self.many(length, |it| Some([it.raw()?, it.raw()?, it.raw()?, it.raw()?]));
         }
         let mut last = 0_i64;
-        (0..length)
-            .map(|_| {
-                let open = last.checked_add(self.signed()?)?;
-                let high = open.checked_add(self.signed()?)?;
-                let low = open.checked_add(self.signed()?)?;
-                last = open.checked_add(self.signed()?)?;
-                Some([open, high, low, last].map(|value| unscaled(value, scale)))
-            })
-            .collect()
+        self.many(length, |reader| {
+            let open = last.checked_add(reader.signed()?)?;
+            let high = open.checked_add(reader.signed()?)?;
+            let low = open.checked_add(reader.signed()?)?;
+            last = open.checked_add(reader.signed()?)?;
+            Some([open, high, low, last].map(|value| unscaled(value, scale)))
+        })
     }
 
     fn column(&mut self, length: usize) -> Option<Vec<f64>> {
         let scale = self.byte()?;
         if scale == RAW {
-            return (0..length).map(|_| self.raw()).collect();
+            return self.many(length, Self::raw);
         }
         let mut last = 0_i64;
-        (0..length)
-            .map(|_| {
-                last = last.checked_add(self.signed()?)?;
-                Some(unscaled(last, scale))
-            })
-            .collect()
+        self.many(length, |reader| {
+            last = last.checked_add(reader.signed()?)?;
+            Some(unscaled(last, scale))
+        })
     }
 
     fn optional(&mut self, length: usize) -> Option<Vec<Option<f64>>> {
@@ -461,9 +465,11 @@ impl Reader<'_> {
         let (bits, rest) = self.0.split_at_checked(length.div_ceil(8))?;
         self.0 = rest;
         let mut values = self.column(present)?.into_iter();
-        (0..length)
-            .map(|i| if bits[i / 8] >> (i % 8) & 1 == 1 { values.next().map(Some) } else { Some(None) })
-            .collect()
+        let mut places = 0..length;
+        self.many(length, |_| {
+            let i = places.next()?;
+            if bits[i / 8] >> (i % 8) & 1 == 1 { values.next().map(Some) } else { Some(None) }
+        })
     }
 
     fn raw(&mut self) -> Option<f64> {

@@ -62,7 +62,7 @@ pub enum CacheError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cached {
     /// The whole of it.
-    pub data: ChartData,
+    pub data: Rc<ChartData>,
     /// When the server last said that this is how it stands; milliseconds since the epoch, by the browser's clock.
     pub checked: i64,
 }
@@ -264,7 +264,7 @@ impl BarCache {
     ///
     /// # Errors
     /// Where the store refuses or is full; it is then as it was before.
-    pub async fn write(&self, data: ChartData, changed: &Changed, now_ms: i64) -> Result<(), CacheError> {
+    pub async fn write(&self, data: Rc<ChartData>, changed: &Changed, now_ms: i64) -> Result<(), CacheError> {
         let series = SeriesKey::of(&data);
         // One tab after the other; where there are no locks, each write is still whole.
         let _turn = locks::take(&format!("{}-cache {series}", self.name), Ask::InTurn).await;
@@ -466,7 +466,7 @@ fn assemble(series: &SeriesKey, entry: &JsValue, values: &[JsValue]) -> Option<C
             (bytes.len() as u64 == *size).then(|| chunk::decode(series, &bytes)).flatten()
         })
         .collect::<Option<Vec<_>>>()?;
-    Some(Cached { checked: entry.checked, data: entry.join(chunks) })
+    Some(Cached { checked: entry.checked, data: Rc::new(entry.join(chunks)) })
 }
 
 /// `written 7 AAPL h1`

@@ -2,7 +2,6 @@
 
 use leptos::ev;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
 
 /// Where keys belong to the element that has the focus.
 const FIELDS: &str = "input, textarea, select, [contenteditable]";
@@ -14,16 +13,17 @@ const FIELDS: &str = "input, textarea, select, [contenteditable]";
 /// and, for keys that write nothing, `Shift+`: `Shift+ArrowLeft`.
 pub fn on_key(act: impl Fn(&str) -> bool + 'static) {
     let listener = window_event_listener(ev::keydown, move |event| {
-        if !event.default_prevented() && !event.is_composing() && !is_taken(&event) && act(&name(&event)) {
+        if !event.default_prevented() && !event.is_composing() && !is_taken() && act(&name(&event)) {
             event.prevent_default();
         }
     });
     on_cleanup(move || listener.remove());
 }
 
-fn is_taken(event: &web_sys::KeyboardEvent) -> bool {
-    let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-    let is_typing = target.is_some_and(|element| matches!(element.closest(FIELDS), Ok(Some(_))));
+/// Asked of the focus, not of the event: the field it was meant for may just have given the focus away.
+fn is_taken() -> bool {
+    let focused = document().active_element();
+    let is_typing = focused.is_some_and(|element| matches!(element.closest(FIELDS), Ok(Some(_))));
     let dialog = document().query_selector("dialog[open]");
     is_typing || matches!(dialog, Ok(Some(_)))
 }

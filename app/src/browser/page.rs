@@ -1,10 +1,14 @@
 //! What the page is told by the document and window it runs in.
 
+use futures::channel::oneshot;
+use futures::future::select;
+use gloo_timers::future::TimeoutFuture;
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
 const POLL_MS: u32 = 15_000;
+const LONGEST_FRAME_MS: u32 = 100;
 
 /// The time between two questions while live updates can't be had: 15 s, or the number in
 /// `window.__tidemark_poll_ms`, which a test sets before the page loads.
@@ -128,6 +132,18 @@ pub fn on_visible(act: impl Fn() + 'static) {
 pub fn horizontal(element: &web_sys::Element) -> (f64, f64) {
     let place = element.get_bounding_client_rect();
     (place.left(), place.width())
+}
+
+/// Until the frame being prepared is on screen, and whoever else waited for it has been told. A page that nobody sees has
+/// none: it is not waited for there, nor long where none comes.
+pub async fn painted() {
+    if is_visible() {
+        let (sender, receiver) = oneshot::channel();
+        // Refused where whoever waits has gone.
+        after_paint(move || _ = sender.send(()));
+        select(receiver, TimeoutFuture::new(LONGEST_FRAME_MS)).await;
+        TimeoutFuture::new(0).await;
+    }
 }
 
 /// Calls `act` once the frame being prepared is on screen.

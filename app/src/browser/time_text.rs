@@ -1,5 +1,7 @@
 //! Times as the exchange's clock shows them, by the browser's own `Intl`: no time zone table is shipped.
 
+use std::cell::RefCell;
+
 use js_sys::{Array, Date, Intl, Object, Reflect};
 use tidemark_market::calendar::utc_to_new_york;
 use tidemark_market::time::MINUTE;
@@ -55,12 +57,7 @@ impl TimeText {
             Clock::Utc => Zone::Utc,
             Clock::Local => Zone::Local,
         };
-        let is_daily = series.timeframe >= Timeframe::D1;
-        let day = [("day", "numeric"), ("month", "short")];
-        let time = [("hour", "2-digit"), ("minute", "2-digit"), ("hourCycle", "h23")];
-        let zoned = [("year", "numeric"), ("weekday", "short"), ("timeZoneName", "short")];
-        let fields = if is_daily { [&day[..], &zoned[..2]].concat() } else { [&day[..], &time, &zoned].concat() };
-        Self { zone, full: format(zone.name(), &fields) }
+        Self { zone, full: full(zone, series.timeframe >= Timeframe::D1) }
     }
 
     /// What the clock shows, in milliseconds since 1970 as if it were UTC's: reckoned, since a frame of the chart asks for
@@ -79,6 +76,25 @@ impl TimeText {
     pub fn full(&self, at: Timestamp) -> String {
         text(&self.full, at)
     }
+}
+
+thread_local! {
+    /// What was made before: one takes a browser half a millisecond, and all of a watchlist want the same.
+    static MADE: RefCell<Vec<((Zone, bool), Intl::DateTimeFormat)>> = const { RefCell::new(Vec::new()) };
+}
+
+fn full(zone: Zone, is_daily: bool) -> Intl::DateTimeFormat {
+    let wanted = (zone, is_daily);
+    let made = MADE.with_borrow(|made| made.iter().find(|(of, _)| *of == wanted).map(|(_, format)| format.clone()));
+    made.unwrap_or_else(|| {
+        let day = [("day", "numeric"), ("month", "short")];
+        let time = [("hour", "2-digit"), ("minute", "2-digit"), ("hourCycle", "h23")];
+        let zoned = [("year", "numeric"), ("weekday", "short"), ("timeZoneName", "short")];
+        let fields = if is_daily { [&day[..], &zoned[..2]].concat() } else { [&day[..], &time, &zoned].concat() };
+        let format = format(zone.name(), &fields);
+        MADE.with_borrow_mut(|made| made.push((wanted, format.clone())));
+        format
+    })
 }
 
 fn format(zone: Option<&str>, fields: &[(&str, &str)]) -> Intl::DateTimeFormat {

@@ -45,7 +45,8 @@ pub fn CompareDialogue(
             page::at_frame(|| page::focus(INPUT));
         }
     });
-    let add = Callback::new(move |other: Symbol| {
+    let add = Callback::new(move |(other, leave): (Symbol, Callback<()>)| {
+        leave.run(());
         match with_one_more(&look.get_untracked(), symbol.get_untracked().as_ref(), &other) {
             Ok(next) => {
                 refusal.set(None);

@@ -5,6 +5,7 @@ use tidemark_market::Symbol;
 
 use super::icon_button::IconButton;
 use super::sidebar::SIDEBAR;
+use super::skip_link::BOARD;
 use super::symbol_search::SymbolSearch;
 use crate::stores::search::Search;
 
@@ -15,8 +16,8 @@ pub fn Header(
     symbol: Signal<Option<Symbol>>,
     /// What finds symbols.
     search: Search,
-    /// Opens another symbol.
-    open: Callback<Symbol>,
+    /// Opens another symbol; what comes with it empties the field.
+    open: Callback<(Symbol, Callback<()>)>,
     /// A symbol is likely to be opened.
     on_near: Callback<Symbol>,
     /// Opens the list of keys.
@@ -35,7 +36,7 @@ pub fn Header(
             <h1 class="symbol" data-testid="symbol">
                 {name}
             </h1>
-            <SymbolSearch search open on_near />
+            <SymbolSearch search open on_near next=BOARD />
             <div class="header-tools">
                 <IconButton
                     id="shortcuts-open"

@@ -21,14 +21,18 @@ pub const SYMBOL_INPUT: &str = "symbol-input";
 pub fn SymbolSearch(
     /// What finds symbols.
     search: Search,
-    /// A symbol was chosen.
-    open: Callback<Symbol>,
+    /// A symbol was chosen. What comes with it empties the field: to be called in the frame that shows the symbol, since a
+    /// browser that has one frame to show keeps what it has read until after it.
+    open: Callback<(Symbol, Callback<()>)>,
     /// What its names in the document begin with: `…-input`, `…-list`, `…-error`.
     #[prop(default = "symbol")]
     id: &'static str,
     /// What it is for.
     #[prop(default = "Symbol")]
     label: &'static str,
+    /// The name in the document of what has the focus once a symbol is chosen: the keys are not the field's any more.
+    #[prop(optional)]
+    next: Option<&'static str>,
     /// This symbol is likely to be chosen.
     #[prop(optional)]
     on_near: Option<Callback<Symbol>>,
@@ -61,14 +65,24 @@ pub fn SymbolSearch(
         is_wanted.set(false);
         marked.set(None);
     };
-    let choose = move |symbol: Symbol| {
+    let is_chosen = StoredValue::new(false);
+    let leave = Callback::new(move |()| {
+        // The page may be going, and a key may have been quicker.
+        if is_chosen.try_update_value(std::mem::take) != Some(true) {
+            return;
+        }
+        // First, since a browser lays the page out for it, which is done as long as nothing else has changed.
+        next.into_iter().for_each(page::focus);
         error.set(None);
         close();
         search.look_up(String::new());
         if let Some(field) = input.get_untracked() {
             field.set_value("");
         }
-        open.run(symbol);
+    });
+    let choose = move |symbol: Symbol| {
+        is_chosen.set_value(true);
+        open.run((symbol, leave));
     };
     let near = move |symbol: Option<Symbol>| {
         if let Some((symbol, on_near)) = symbol.zip(on_near) {
@@ -101,6 +115,7 @@ pub fn SymbolSearch(
         page::reveal(&option_id(next));
     };
     let on_key = move |event: KeyboardEvent| {
+        leave.run(());
         match event.key().as_str() {
             "ArrowDown" => mark(1),
             "ArrowUp" => mark(-1),

@@ -68,22 +68,23 @@ pub fn ChartPage() -> impl IntoView {
     if let Err(problem) = address.get_untracked() {
         set_status(problem.status);
     }
-    let visit = Signal::derive(move || address.get().ok());
-    let series = Signal::derive(move || visit.get().map(|visit| visit.series));
+    // Each tells of its own changes alone: another series leaves most of the page as it is.
+    let visit = memo(move || address.get().ok());
+    let series = memo(move || visit.get().map(|visit| visit.series));
     // Links keep what can be kept of an address that is half wrong.
-    let timeframe = Signal::derive(move || series.get().map_or(DEFAULT_TIMEFRAME, |it| it.timeframe));
-    let symbol = Signal::derive(move || series.get().map(|it| it.symbol));
+    let timeframe = memo(move || series.get().map_or(DEFAULT_TIMEFRAME, |it| it.timeframe));
+    let symbol = memo(move || series.get().map(|it| it.symbol));
 
     let settings = use_settings();
     let looks = read_look();
-    let look = Signal::derive(move || {
+    let look = memo(move || {
         let look = looks.get().unwrap_or_default();
         match symbol.get() {
             Some(symbol) => look.without(&symbol),
             None => look,
         }
     });
-    let clock = Signal::derive(move || look.get().clock.unwrap_or(settings.clock().get()));
+    let clock = memo(move || look.get().clock.unwrap_or(settings.clock().get()));
 
     let part = Memo::new(move |_| look.get().part);
     let store = ChartStore::new(visit, part);
@@ -118,17 +119,21 @@ pub fn ChartPage() -> impl IntoView {
     });
     let navigate = use_navigate();
     let go = navigate.clone();
-    let open_series = Callback::new(move |series: SeriesKey| {
+    let open_series = Callback::new(move |(series, leave): (SeriesKey, Option<Callback<()>>)| {
         let (address, go) = (look.get_untracked().address(&series), go.clone());
-        store.open(series, move || go(&address, NavigateOptions::default()));
+        store.open(series, move |is_last| {
+            // Nothing is left to be done where the page is gone.
+            leave.and_then(|leave| leave.try_run(()));
+            if is_last {
+                go(&address, NavigateOptions::default());
+            }
+        });
     });
     let prepare = Callback::new(move |symbol| {
         store.prepare(SeriesKey { symbol, timeframe: timeframe.get_untracked() });
     });
-    // Who has found a symbol goes on with the chart: its keys are not the field's.
-    let open = Callback::new(move |symbol: Symbol| {
-        open_series.run(SeriesKey { symbol, timeframe: timeframe.get_untracked() });
-        page::focus(BOARD);
+    let open = Callback::new(move |(symbol, leave)| {
+        open_series.run((SeriesKey { symbol, timeframe: timeframe.get_untracked() }, Some(leave)));
     });
     // What is chosen can be gone back from; where the view was moved by hand, the address only keeps up.
     let show = move |look: Look, replace: bool| {
@@ -187,9 +192,10 @@ pub fn ChartPage() -> impl IntoView {
         (&["]"], "A longer timeframe", Timeframe::longer),
     ] {
         let go = move |()| {
-            let series = series.get_untracked();
-            let other = series.map(|it| SeriesKey { timeframe: next(it.timeframe), ..it });
-            other.filter(|it| it.timeframe != timeframe.get_untracked()).into_iter().for_each(|it| open_series.run(it));
+            let Some(SeriesKey { symbol, timeframe }) = series.get_untracked() else { return };
+            if next(timeframe) != timeframe {
+                open_series.run((SeriesKey { symbol, timeframe: next(timeframe) }, None));
+            }
         };
         shortcuts.add("Page", keys, label, Callback::new(go));
     }
@@ -361,6 +367,10 @@ fn quoted(watchlists: Watchlists, look: Signal<Look>) -> Signal<Vec<Symbol>> {
         symbols
     });
     symbols.into()
+}
+
+fn memo<T: Clone + PartialEq + Send + Sync + 'static>(of: impl Fn() -> T + Send + Sync + 'static) -> Signal<T> {
+    Memo::new(move |_| of()).into()
 }
 
 fn read_address() -> Memo<Result<Visit, Problem>> {

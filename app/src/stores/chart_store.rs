@@ -189,16 +189,14 @@ impl ChartStore {
     }
 
     /// Opens a series by `go`, once what this browser keeps of it is in memory: the page turns to it and shows its bars in one
-    /// frame. Of several, the last is opened.
-    pub fn open(self, series: SeriesKey, go: impl FnOnce() + 'static) {
+    /// frame. `go` is told whether nothing else has been opened meanwhile.
+    pub fn open(self, series: SeriesKey, go: impl FnOnce(bool) + 'static) {
         marks::set(marks::NAVIGATE);
         self.opening.set_value(Some(series.clone()));
         spawn_local(async move {
             let reading = pin!(read_ahead(series.clone()));
             select(reading, TimeoutFuture::new(LEAD_MS)).await;
-            if self.opening.try_get_value().flatten() == Some(series) {
-                go();
-            }
+            go(self.opening.try_get_value().flatten() == Some(series));
         });
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::rc::Rc;
 
 use tidemark_market::coverage::Reason;
 use tidemark_market::layer::{Layer, merge};
@@ -20,7 +21,7 @@ pub enum Absorbed {
     /// Hold this; `changed` says what to write to the cache.
     Hold {
         /// The whole series.
-        data: Box<ChartData>,
+        data: Rc<ChartData>,
         /// What differs from what was held.
         changed: Changed,
     },
@@ -51,7 +52,7 @@ impl Changed {
 #[must_use]
 pub fn absorb(held: Option<&ChartData>, answer: ChartData) -> Absorbed {
     let Some(since) = answer.since else {
-        return Absorbed::Hold { data: Box::new(answer), changed: Changed::All };
+        return Absorbed::Hold { data: Rc::new(answer), changed: Changed::All };
     };
     let Some(held) = held.filter(|held| fits(held, &answer, since)) else { return Absorbed::Reload };
     let changed = answer.layers.iter().flat_map(|layer| &layer.bars).map(|bar| bar.ts).collect();
@@ -65,7 +66,7 @@ pub fn absorb(held: Option<&ChartData>, answer: ChartData) -> Absorbed {
     let mut providers = held.providers.clone();
     providers.extend(answer.providers.iter().filter(|name| !held.providers.contains(name)).cloned());
     let synthetic = held.synthetic || answer.synthetic;
-    let data = Box::new(ChartData { layers, since: None, providers, synthetic, ..answer });
+    let data = Rc::new(ChartData { layers, since: None, providers, synthetic, ..answer });
     Absorbed::Hold { data, changed: Changed::Since(since, changed) }
 }
 
@@ -189,14 +190,18 @@ pub fn picture(data: &ChartData, forming: &[Bar]) -> Picture {
     Picture { forming: drawn.len() - stored, bars: drawn, forecast, bands, recent, under, lacks, room }
 }
 
-/// Which bars of the intraday layer are hidden by historical ones, and the places of the others among all.
+/// Which bars of the intraday layer are hidden by historical ones, and the places of the others among all, which hold them.
 fn laid(historical: &[Bar], intraday: &[Bar], all: &[Bar]) -> (Vec<Bar>, Vec<Range<usize>>) {
-    let find = |bars: &[Bar], bar: &Bar| bars.binary_search_by_key(&bar.ts, |it| it.ts).ok();
     let (mut under, mut recent) = (Vec::new(), Vec::new());
+    let mut settled = historical.iter().peekable();
+    let mut place = 0;
     for bar in intraday {
-        match (find(historical, bar), find(all, bar)) {
-            (None, Some(place)) => join(&mut recent, place..place + 1),
-            _ => under.push(*bar),
+        while settled.next_if(|it| it.ts < bar.ts).is_some() {}
+        if settled.peek().is_some_and(|it| it.ts == bar.ts) {
+            under.push(*bar);
+        } else {
+            place += all[place..].iter().take_while(|it| it.ts < bar.ts).count();
+            join(&mut recent, place..place + 1);
         }
     }
     (under, recent)
@@ -296,7 +301,7 @@ mod tests {
         };
         let nothing_new = data(Some(3), 4, (0, 30), &[]);
         let Absorbed::Hold { data, .. } = absorb(Some(&made_up), nothing_new) else { panic!("fits") };
-        assert_eq!((data.providers, data.synthetic), (vec!["demo".to_owned()], true));
+        assert_eq!((&data.providers, data.synthetic), (&vec!["demo".to_owned()], true));
     }
 
     #[test]
@@ -305,9 +310,9 @@ mod tests {
         let full = data(None, 4, (0, 30), &[(Layer::Intraday, &[bar(10, 1.0)])]);
         assert_eq!(
             absorb(Some(&held), full.clone()),
-            Absorbed::Hold { data: Box::new(full.clone()), changed: Changed::All }
+            Absorbed::Hold { data: Rc::new(full.clone()), changed: Changed::All }
         );
-        assert_eq!(absorb(None, full.clone()), Absorbed::Hold { data: Box::new(full), changed: Changed::All });
+        assert_eq!(absorb(None, full.clone()), Absorbed::Hold { data: Rc::new(full), changed: Changed::All });
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(super) struct Session {
     view: View,
     /// Whether this visit asks for what was not to be had, though it is not due again.
     retry: bool,
-    held: Option<ChartData>,
+    held: Option<Rc<ChartData>>,
     /// Bars under way, as they were told last.
     forming: Vec<Bar>,
     questions: FuturesUnordered<Question>,
@@ -128,8 +128,10 @@ impl Session {
     /// Until the page has asked long enough without an event stream; the caller's dropping ends it before.
     pub async fn run(mut self, nudges: &mut UnboundedReceiver<Nudge>) {
         // The browser keeps less than what is on screen of a viewer who has gone back.
-        if self.gone.get().is_none() {
-            self.paint_cached().await;
+        if self.gone.get().is_none() && self.paint_cached().await {
+            // Before anything is asked, so that nothing holds its frame up.
+            page::painted().await;
+            self.touch(false);
         }
         if self.as_of.is_some() {
             return self.read_past(nudges).await;
@@ -173,11 +175,12 @@ impl Session {
         }
     }
 
-    async fn paint_cached(&mut self) {
-        let Some(cache) = &self.cache else { return self.clear() };
-        let cached = match cache.recall(&self.series) {
-            Some(cached) => Ok(Some(cached)),
-            None => cache.read(&self.series).await,
+    /// Whether there was anything to paint.
+    async fn paint_cached(&mut self) -> bool {
+        let recalled = self.cache.as_ref().and_then(|cache| cache.recall(&self.series));
+        let cached = match &self.cache {
+            Some(cache) if recalled.is_none() => cache.read(&self.series).await,
+            _ => Ok(recalled),
         };
         match cached {
             Ok(Some(Cached { data, checked })) => {
@@ -185,14 +188,13 @@ impl Session {
                 self.is_fresh =
                     !self.retry && self.stale_after.is_fresh(self.series.timeframe, checked, page::now_ms());
                 self.held = Some(data);
-                self.touch(false);
+                return true;
             }
-            Ok(None) => self.clear(),
-            Err(error) => {
-                warn!("{error}");
-                self.clear();
-            }
+            Ok(None) => {}
+            Err(error) => warn!("{error}"),
         }
+        self.clear();
+        false
     }
 
     /// Takes another series' bars off the screen.
@@ -330,7 +332,7 @@ impl Session {
     }
 
     /// What another tab had from the server.
-    fn on_cached(&mut self, data: ChartData) {
+    fn on_cached(&mut self, data: Rc<ChartData>) {
         let is_newer = self.held.as_ref().is_none_or(|held| data.revision > held.revision);
         if is_newer && !self.is_reading && self.gone.get().is_none() {
             self.paint(&data, PaintedFrom::Cache, true);
@@ -358,13 +360,13 @@ impl Session {
     }
 
     fn on_chart(&mut self, answer: ChartData) {
-        match absorb(self.held.as_ref(), answer) {
+        match absorb(self.held.as_deref(), answer) {
             Absorbed::Hold { data, changed } => {
                 self.is_fresh = false;
                 self.paint(&data, PaintedFrom::Server, !changed.is_nothing());
                 self.save(&data, changed);
                 self.settle(&data);
-                self.held = Some(*data);
+                self.held = Some(data);
                 self.go_where_wanted();
             }
             Absorbed::Reload => {
@@ -446,7 +448,7 @@ impl Session {
     }
 
     /// Saved by a task of its own, so that a switch of series does not cut a write in two.
-    fn save(&self, data: &ChartData, changed: Changed) {
+    fn save(&self, data: &Rc<ChartData>, changed: Changed) {
         if let Some(cache) = self.cache.clone() {
             let data = self.kept(data);
             spawn_local(async move { log_once(cache.write(data, &changed, page::now_ms()).await) });

@@ -53,6 +53,8 @@ fn is_of(cached: &Cached, series: &SeriesKey) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use tidemark_market::wire::{ChartData, LayerBars};
     use tidemark_market::{Bar, Layer, TimeRange, Timestamp};
 
@@ -78,7 +80,7 @@ mod tests {
             providers: Vec::new(),
             synthetic: true,
         };
-        Cached { data, checked: 1 }
+        Cached { data: Rc::new(data), checked: 1 }
     }
 
     #[test]

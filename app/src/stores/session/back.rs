@@ -1,6 +1,8 @@
 //! Going back: older bars than the usual window's are asked for where the viewer comes near them, or the address names
 //! them, and what is missing of them is fetched with what is in view first.
 
+use std::rc::Rc;
+
 use leptos::prelude::*;
 use tidemark_market::wire::ChartData;
 use tidemark_market::{TimeRange, Timestamp};
@@ -113,7 +115,7 @@ impl Session {
         self.is_outdated |= older.revision > held.revision;
         self.paint(&data, PaintedFrom::Server, true);
         self.settle(&data);
-        self.held = Some(data);
+        self.held = Some(Rc::new(data));
         if !older.gaps.is_empty() && self.as_of.is_none() {
             self.view.situation.update(|situation| situation.coverage = Coverage::Asked);
             self.ensure();
@@ -158,8 +160,8 @@ impl Session {
     }
 
     /// What the browser keeps: the usual window, however far back the viewer has gone.
-    pub(super) fn kept(&self, data: &ChartData) -> ChartData {
-        self.gone.get().map_or_else(|| data.clone(), |gone| from_start(data, gone.from))
+    pub(super) fn kept(&self, data: &Rc<ChartData>) -> Rc<ChartData> {
+        self.gone.get().map_or_else(|| Rc::clone(data), |gone| Rc::new(from_start(data, gone.from)))
     }
 
     /// Tells the page how the series goes on before its oldest bar.
