@@ -10,7 +10,7 @@ use crate::components::lack_note::name_of;
 use crate::series::SeriesKey;
 use crate::stores::holding::Picture;
 use crate::stores::strip::{name, shares};
-use crate::text::{counted, price};
+use crate::text::{Prices, counted};
 
 /// How many stretches without bars are named.
 const MOST_HOLES: usize = 3;
@@ -27,13 +27,15 @@ pub fn summary(
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return format!("{series}: no bars.") };
     let high = bars.iter().fold(first, |high, bar| if bar.high > high.high { bar } else { high });
     let low = bars.iter().fold(first, |low, bar| if bar.low < low.low { bar } else { low });
+    let prices = Prices::like(series.symbol.asset_class(), last.close);
+    let price = |price| prices.text(price);
     let mut sentences = vec![
         format!("{series}: {} from {} to {}.", counted(bars.len() as u64, "bar"), when(first.ts), when(last.ts)),
         format!("Opened at {}, last {}, {}.", price(first.open), price(last.close), change(first.open, last.close)),
         format!("Highest {} at {}.", price(high.high), when(high.ts)),
         format!("Lowest {} at {}.", price(low.low), when(low.ts)),
     ];
-    sentences.extend(expected(picture, &when));
+    sentences.extend(expected(picture, prices, &when));
     sentences.extend(standing.map(lacking));
     sentences.extend(holes(picture.room.blanks(), when));
     sentences.join(" ")
@@ -77,10 +79,10 @@ fn lacking(report: &StandingReport) -> String {
     }
 }
 
-fn expected(picture: &Picture, when: impl Fn(Timestamp) -> String) -> Option<String> {
+fn expected(picture: &Picture, prices: Prices, when: impl Fn(Timestamp) -> String) -> Option<String> {
     let (last, (low, high)) = picture.forecast.last().zip(picture.bands.last())?;
     let bars = counted(picture.forecast.len() as u64, "bar");
-    let (close, low, high) = (price(last.close), price(*low), price(*high));
+    let (close, low, high) = (prices.text(last.close), prices.text(*low), prices.text(*high));
     Some(format!("Expected after that: {bars} up to {}, last {close} ({low} to {high}).", when(last.ts)))
 }
 

@@ -1,5 +1,6 @@
 //! Numbers as the page writes them.
 
+use tidemark_market::AssetClass;
 use tidemark_market::time::MINUTE;
 
 /// `1234567` as `1,234,567`.
@@ -33,15 +34,55 @@ pub fn bytes(size: u64) -> String {
     }
 }
 
-/// A price with as many decimals as its size calls for: 2 from one unit on, more below.
+/// How prices of one size are written, and what they differ by: with the decimals that their market is used to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prices {
+    decimals: usize,
+}
+
+impl Prices {
+    /// For prices of about `price`. Shares are written in cents, currencies in tenths of a pip, of which a price of 20 and
+    /// more, as of dollars in yen, has a hundred in place of ten thousand; coins with five digits that count or more.
+    #[must_use]
+    pub fn like(class: AssetClass, price: f64) -> Self {
+        let size = price.abs();
+        let decimals = match class {
+            AssetClass::Fx if size >= 20.0 => 3,
+            AssetClass::Fx => 5,
+            AssetClass::Crypto if (1.0..100.0).contains(&size) => 4,
+            AssetClass::Crypto if (0.01..1.0).contains(&size) => 6,
+            AssetClass::Equity | AssetClass::Crypto => decimals_of(size),
+        };
+        Self { decimals }
+    }
+
+    /// A price, or a difference of two.
+    #[must_use]
+    pub fn text(self, value: f64) -> String {
+        format!("{value:.*}", self.decimals)
+    }
+}
+
+/// A price, as its own size calls for.
 #[must_use]
-pub fn price(value: f64) -> String {
-    let decimals = match value.abs() {
-        size if size >= 1.0 || size == 0.0 => 2,
-        size if size >= 0.01 => 4,
-        _ => 8,
-    };
-    format!("{value:.decimals$}")
+pub fn price(class: AssetClass, value: f64) -> String {
+    Prices::like(class, value).text(value)
+}
+
+/// Any number: 2 decimals from one on, more below.
+#[must_use]
+pub fn number(value: f64) -> String {
+    format!("{value:.*}", decimals_of(value.abs()))
+}
+
+const fn decimals_of(size: f64) -> usize {
+    if size >= 1.0 || size == 0.0 {
+        2
+    } else if size >= 0.01 {
+        4
+    } else {
+        8
+    }
 }
 
 /// A change in percent with its sign: `+1.23 %`, `−0.40 %`.
@@ -78,9 +119,21 @@ mod tests {
     fn numbers_read_easily() {
         assert_eq!([0, 12, 999, 1_000, 1_234_567].map(grouped), ["0", "12", "999", "1,000", "1,234,567"]);
         assert_eq!([0, 1, 1_234].map(|n| counted(n, "bar")), ["0 bars", "1 bar", "1,234 bars"]);
-        assert_eq!([190.123, 0.1234, 0.000_012_34].map(price), ["190.12", "0.1234", "0.00001234"]);
+        assert_eq!([190.123, 0.1234, 0.000_012_34].map(number), ["190.12", "0.1234", "0.00001234"]);
         assert_eq!([1.234, -0.4, 0.0].map(percent), ["+1.23 %", "−0.40 %", "+0.00 %"]);
         assert_eq!([5 * MINUTE, 180 * MINUTE, 2_880 * MINUTE].map(duration), ["5 min", "3 h", "2 d"]);
         assert_eq!([950.0, 12_345.0, 4_560_000.0].map(volume), ["950", "12.35K", "4.56M"]);
+    }
+
+    #[test]
+    fn prices_have_the_decimals_of_their_market() {
+        let written = |class, prices: &[f64]| prices.iter().map(|value| price(class, *value)).collect::<Vec<_>>();
+        assert_eq!(written(AssetClass::Equity, &[4_321.5, 190.123, 0.1234]), ["4321.50", "190.12", "0.1234"]);
+        assert_eq!(written(AssetClass::Fx, &[1.085_43, 0.8612, 149.987]), ["1.08543", "0.86120", "149.987"]);
+        assert_eq!(
+            written(AssetClass::Crypto, &[91_234.5, 2.1234, 0.312_34, 0.000_012_34]),
+            ["91234.50", "2.1234", "0.312340", "0.00001234"]
+        );
+        assert_eq!(Prices::like(AssetClass::Equity, 190.0).text(0.05), "0.05", "what they differ by is written alike");
     }
 }

@@ -16,7 +16,7 @@ use tidemark_app::chart::scene::{Layout, Subject};
 use tidemark_app::chart::viewport::Viewport;
 use tidemark_market::time::{DAY, HOUR};
 use tidemark_market::view::Pyramid;
-use tidemark_market::{Bar, Calendar, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{AssetClass, Bar, Calendar, TimeRange, Timeframe, Timestamp};
 
 const WIDTH: f64 = 1072.0;
 const HEIGHT: f64 = 500.0;
@@ -49,6 +49,7 @@ fn with_plane<T>(scale: ScaleKind, share: f64, act: impl FnOnce(&Plane) -> T) ->
     let compared = Comparisons::default();
     let (look, indicators, sketch) = (Look { scale, ..Look::default() }, Indicators::default(), Sketch::default());
     let subject = Subject {
+        class: AssetClass::Equity,
         bands: &[],
         extended: &[],
         blanks: &[],

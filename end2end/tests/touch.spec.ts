@@ -114,3 +114,33 @@ test('what is tapped is 24 pixels wide and high at least, or has that much room'
   await expect(chart.watchlist).toBeVisible();
   expect(await small(), 'the drawer').toEqual([]);
 });
+
+test('what a phone’s dialogues say is read without scrolling sideways', async ({ page }) => {
+  const chart = new ChartPage(page);
+  await chart.open('AAPL', 'h1');
+  await chart.expectComplete('AAPL', 'h1');
+  /** How far text sticks out of what scrolls around it, or of the window. */
+  const sticksOut = (text: string) =>
+    page.getByText(text).evaluate((element) => {
+      const around = element.closest('.table-scroll, dialog')!.getBoundingClientRect();
+      const range = document.createRange();
+      range.selectNodeContents(element);
+      return Math.max(0, range.getBoundingClientRect().right - Math.min(around.right, innerWidth));
+    });
+  await page.getByTestId('quality-open').click();
+  expect(await sticksOut('Settled bars that differ from the recent ones.')).toBe(0);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('t');
+  const scroll = page.getByRole('region', { name: 'Bars, as a table' });
+  await scroll.evaluate((element) => element.scrollTo({ left: element.scrollWidth }));
+  expect(await page.locator('.table caption').evaluate((it) => it.getBoundingClientRect().right <= innerWidth)).toBe(true);
+  const time = await page.locator('.table tbody th').first().boundingBox();
+  expect(time!.x, 'which bar a figure is of stays in view').toBeGreaterThanOrEqual(0);
+});
+
+test('a currency’s prices have the decimals that tell them apart', async ({ page }) => {
+  const chart = new ChartPage(page);
+  await chart.open('C:EURUSD', 'h1');
+  await chart.expectComplete('C:EURUSD', 'h1');
+  await expect(page.getByTestId('legend')).toContainText(/C[01]\.\d{5}V/);
+});

@@ -21,6 +21,8 @@ const UNTRADED_AT_A_VENUE: f64 = 0.03;
 /// Between these the walk is reflected.
 const LOWEST: f64 = 20.0;
 const HIGHEST: f64 = 500.0;
+/// How much prices of stocks and coins grow each day.
+const DRIFT: f64 = 0.0002;
 
 /// How many bars are wanted at most, and from which end.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +49,8 @@ struct Series {
     /// How many of all minutes of a session have no trade.
     untraded: f64,
     root: u64,
+    /// How much is reckoned for a price of one.
+    unit: f64,
     volatility: f64,
     volume: f64,
     closes: Vec<f64>,
@@ -122,10 +126,15 @@ impl Series {
         let volatility = 0.009 + 0.012 * random.unit();
         let volume = 800.0 * 60_f64.powf(random.unit());
         let level = 60.0 * 4_f64.powf(random.unit());
-        let closes = walk(days, root, level, volatility);
-        let crypto = symbol.asset_class() == AssetClass::Crypto;
+        let class = symbol.asset_class();
+        // One currency is worth about one of another, or a hundred yen, and stays so.
+        let is_fx = class == AssetClass::Fx;
+        let (level, volatility, drift) =
+            if is_fx { (level.sqrt() * 10.0, volatility / 4.0, 0.0) } else { (level, volatility, DRIFT) };
+        let closes = walk(days, root, level, volatility, drift);
+        let crypto = class == AssetClass::Crypto;
         let untraded = if symbol.at_venue().is_some() { UNTRADED_AT_A_VENUE } else { 0.0 };
-        Self { days, crypto, untraded, root, volatility, volume, closes, sums: Mutex::default() }
+        Self { days, crypto, untraded, root, unit: unit_of(symbol), volatility, volume, closes, sums: Mutex::default() }
     }
 
     fn day(&self, position: usize, hours: Hours, now: Timestamp) -> Option<Bar> {
@@ -207,28 +216,34 @@ impl Series {
     fn bar(&self, ts: Timestamp, pair: &[f64], shape: f64, draw: [f64; 4]) -> Bar {
         let (first, last) = (pair[0], pair[1]);
         let reach = first * self.volatility * 0.03;
-        let open = cents(first);
-        let close = cents(last);
-        let high = cents(first.max(last) + reach * draw[0] * draw[0]);
-        let low = cents(first.min(last) - reach * draw[1] * draw[1]);
+        let priced = |price: f64| whole(price * 100.0 + 0.5) / (100.0 * self.unit);
+        let open = priced(first);
+        let close = priced(last);
+        let high = priced(first.max(last) + reach * draw[0] * draw[0]);
+        let low = priced(first.min(last) - reach * draw[1] * draw[1]);
         let shares = (self.volume * shape * (0.4 + 1.2 * draw[2])).max(1.0);
         let volume = if self.crypto { whole(shares * 1e3) / 1e6 } else { whole(shares) };
         Bar {
-            vwap: Some(whole((open + high + low + close) * 2_500.0 + 0.5) / 1e4),
+            vwap: Some(whole((open + high + low + close) * self.unit * 2_500.0 + 0.5) / (1e4 * self.unit)),
             trades: Some((shares / 90.0) as u32 + 1),
             ..Bar::new(ts, open, high, low, close, volume)
         }
     }
 }
 
+/// How much is reckoned for a price of one: as for a stock, in whose cents currencies have pips.
+pub(crate) fn unit_of(symbol: &Symbol) -> f64 {
+    if symbol.asset_class() == AssetClass::Fx && !symbol.as_str().ends_with("JPY") { 100.0 } else { 1.0 }
+}
+
 /// Where each day ends: small daily steps, reflected so that the price stays one of a stock.
-fn walk(days: &[TradingDay], root: u64, level: f64, volatility: f64) -> Vec<f64> {
+fn walk(days: &[TradingDay], root: u64, level: f64, volatility: f64, drift: f64) -> Vec<f64> {
     let (bottom, top) = (LOWEST.ln(), HIGHEST.ln());
     let mut at = level.ln();
     days.iter()
         .map(|day| {
             let step = Random::new(mix(root ^ 1 ^ day.midnight.0.unsigned_abs())).normal();
-            at += 0.0002 + volatility * step;
+            at += drift + volatility * step;
             at = if at > top { 2.0 * top - at } else { at };
             at = if at < bottom { 2.0 * bottom - at } else { at };
             cents(at.exp())

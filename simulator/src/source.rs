@@ -7,7 +7,7 @@ use tidemark_market::time::MINUTE;
 use tidemark_market::{Bar, Calendar, Hours, Split, Symbol, TimeRange, Timestamp};
 
 use crate::feed::Feeds;
-use crate::generator::{Generator, Wanted};
+use crate::generator::{Generator, Wanted, unit_of};
 use crate::window::Window;
 
 pub(crate) struct Source {
@@ -56,7 +56,7 @@ impl Source {
         } else if window.is_intraday() {
             let mut minutes = self.generator.minutes(symbol, range, hours, wanted);
             if let Some(last) = minutes.last_mut().filter(|last| now < last.ts.plus(MINUTE)) {
-                *last = so_far(last, now);
+                *last = so_far(last, now, 100.0 * unit_of(symbol));
             }
             minutes
         } else {
@@ -97,12 +97,12 @@ impl Source {
     }
 }
 
-/// A minute that is not over at `now`: its price is on a straight way from the open to the close.
+/// A minute that is not over at `now`: its price is on a straight way from the open to the close, in whole `parts`.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a minute")]
-fn so_far(minute: &Bar, now: Timestamp) -> Bar {
+fn so_far(minute: &Bar, now: Timestamp, parts: f64) -> Bar {
     let share = (now.0 - minute.ts.0) as f64 / MINUTE as f64;
-    let cents = |price: f64| (price * 100.0).round() / 100.0;
-    let close = cents(minute.open + (minute.close - minute.open) * share).clamp(minute.low, minute.high);
+    let close = minute.open + (minute.close - minute.open) * share;
+    let close = ((close * parts).round() / parts).clamp(minute.low, minute.high);
     Bar {
         high: minute.open.max(close),
         low: minute.open.min(close),

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use tidemark_market::compare::aligned;
-use tidemark_market::{Bar, Timestamp};
+use tidemark_market::{AssetClass, Bar, Timestamp};
 
 use super::dialogue::Dialogue;
 use super::pager::Pager;
@@ -11,7 +11,7 @@ use crate::chart::compare::Beside;
 use crate::stores::chart_store::Drawing;
 use crate::stores::shortcuts::Shortcuts;
 use crate::summary::change;
-use crate::text::{price, volume};
+use crate::text::{Prices, price, volume};
 
 /// The summary's name in the document, for what it describes.
 pub const SUMMARY: &str = "chart-summary";
@@ -52,11 +52,16 @@ fn Rows(drawing: Signal<Option<Drawing>>, besides: Signal<Vec<Beside>>, summary:
             let end = bars.len().saturating_sub(page.get() * ROWS);
             let first = end.saturating_sub(ROWS);
             let shown: Vec<Timestamp> = bars[first..end].iter().map(|bar| bar.ts).collect();
-            let closes = |beside: &Beside| aligned(&shown, beside.bars(), drawing.series.timeframe);
-            let others: Vec<Vec<f64>> = besides.with(|besides| besides.iter().map(closes).collect());
+            let class = drawing.series.symbol.asset_class();
+            let closes = |beside: &Beside| {
+                let class = beside.symbol.asset_class();
+                let text = |close: f64| if close.is_nan() { "–".to_owned() } else { price(class, close) };
+                aligned(&shown, beside.bars(), drawing.series.timeframe).into_iter().map(text).collect()
+            };
+            let others: Vec<Vec<String>> = besides.with(|besides| besides.iter().map(closes).collect());
             let row = |at: usize| {
-                let others = others.iter().map(|closes| closes[at - first]);
-                row(&bars[at], at.checked_sub(1).map(|before| &bars[before]), others, &times)
+                let others = others.iter().map(|closes| closes[at - first].clone());
+                row(class, &bars[at], at.checked_sub(1).map(|before| &bars[before]), others, &times)
             };
             Some((first..end).rev().map(row).collect_view())
         })
@@ -85,11 +90,18 @@ fn Rows(drawing: Signal<Option<Drawing>>, besides: Signal<Vec<Beside>>, summary:
     .into_any()
 }
 
-fn row(bar: &Bar, before: Option<&Bar>, others: impl Iterator<Item = f64>, times: &TimeText) -> AnyView {
+fn row(
+    class: AssetClass,
+    bar: &Bar,
+    before: Option<&Bar>,
+    others: impl Iterator<Item = String>,
+    times: &TimeText,
+) -> AnyView {
     let change = before.map_or_else(|| "–".to_owned(), |before| change(before.close, bar.close));
-    let figures = [price(bar.open), price(bar.high), price(bar.low), price(bar.close), change, volume(bar.volume)];
-    let other = |close: f64| if close.is_nan() { "–".to_owned() } else { price(close) };
-    let others = others.map(|close| view! { <td class="number">{other(close)}</td> });
+    let prices = Prices::like(class, bar.close);
+    let [open, high, low, close] = [bar.open, bar.high, bar.low, bar.close].map(|price| prices.text(price));
+    let figures = [open, high, low, close, change, volume(bar.volume)];
+    let others = others.map(|close| view! { <td class="number">{close}</td> });
     view! {
         <tr>
             <th scope="row">{times.full(bar.ts)}</th>

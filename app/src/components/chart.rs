@@ -8,7 +8,7 @@ use std::sync::Arc;
 use leptos::ev::{PointerEvent, WheelEvent};
 use leptos::html::Div;
 use leptos::prelude::*;
-use tidemark_market::{Bar, TimeRange};
+use tidemark_market::{AssetClass, Bar, TimeRange};
 
 use super::bar_table::SUMMARY;
 use super::drawings::note::DrawingNote;
@@ -461,6 +461,7 @@ fn at(event: &PointerEvent) -> (f64, f64) {
 #[derive(Clone, Debug, PartialEq)]
 struct Painted {
     symbol: String,
+    class: AssetClass,
     timeframe: String,
     bars: usize,
     revision: u64,
@@ -472,6 +473,7 @@ impl Painted {
     fn of(drawing: &Drawing) -> Self {
         Self {
             symbol: drawing.series.symbol.to_string(),
+            class: drawing.series.symbol.asset_class(),
             timeframe: drawing.series.timeframe.to_string(),
             bars: drawing.picture.closed().len(),
             revision: drawing.revision,
@@ -481,7 +483,7 @@ impl Painted {
     }
 
     fn label(&self, kind: Kind) -> String {
-        let close = self.last.map_or_else(String::new, |bar| format!(", last price {}", price(bar.close)));
+        let close = self.last.map_or_else(String::new, |bar| format!(", last price {}", price(self.class, bar.close)));
         let bars = counted(self.bars as u64, "bar");
         format!("{} and volume of {} at {}: {bars}{close}", kind.label(), self.symbol, self.timeframe)
     }

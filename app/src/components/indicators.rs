@@ -1,13 +1,14 @@
 //! Indicators: the dialogue that adds, tunes and removes them, and the lines of the legend that tell their values.
 
 use leptos::prelude::*;
-use tidemark_market::indicators::{Kind, MOST, Output, Parameter, Spec};
+use tidemark_market::indicators::{Kind, MOST, Output, Pane, Parameter, Spec};
+use tidemark_market::{AssetClass, Symbol};
 
 use super::dialogue::Dialogue;
 use crate::chart::indicators::{colour, name, one_more, tuned, without};
 use crate::chart::look::Look;
 use crate::chart::readings::Readings;
-use crate::text::price;
+use crate::text::{number, price};
 
 /// What is chosen, to tune or remove, and what can be added.
 #[component]
@@ -131,6 +132,8 @@ fn Tuning(place: usize, kind: Kind, chosen: Signal<Vec<Spec>>, set: Callback<Vec
 /// A line for each indicator: its name, its values at the crosshair or the newest bar, and what removes it.
 #[component]
 pub fn IndicatorLegend(
+    /// The symbol on screen.
+    symbol: Signal<Option<Symbol>>,
     /// How the chart looks.
     look: Signal<Look>,
     /// Has it look otherwise.
@@ -141,18 +144,23 @@ pub fn IndicatorLegend(
     /// Someone wants to tune them.
     on_open: Callback<()>,
 ) -> impl IntoView {
+    let class = Memo::new(move |_| symbol.get().map_or(AssetClass::Equity, |symbol| symbol.asset_class()));
     let chosen = move || look.with(|look| look.indicators.iter().copied().enumerate().collect::<Vec<_>>());
     let line = move |(place, spec): (usize, Spec)| {
-        let value = move |(number, output): (usize, &'static Output)| {
-            let value = move || readings.with(|it| it.indicators.get(place)?.get(number).copied().flatten());
+        let text = move |value: f64| match spec.kind().pane() {
+            Pane::Own => number(value),
+            Pane::Price => price(class.get(), value),
+        };
+        let value = move |(line, output): (usize, &'static Output)| {
+            let value = move || readings.with(|it| it.indicators.get(place)?.get(line).copied().flatten());
             view! {
                 <span
                     class="reading"
                     title=output.name
                     data-testid=format!("{spec}-{}", output.name)
-                    style:color=ink(place, spec.kind(), number)
+                    style:color=ink(place, spec.kind(), line)
                 >
-                    {move || value().map_or_else(|| "–".to_owned(), price)}
+                    {move || value().map_or_else(|| "–".to_owned(), text)}
                 </span>
             }
         };

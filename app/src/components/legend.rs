@@ -1,15 +1,17 @@
 //! The line above the chart: one bar's figures and how far it is from the close before; the hovered one's or the newest's.
 
 use leptos::prelude::*;
-use tidemark_market::Bar;
+use tidemark_market::{AssetClass, Bar, Symbol};
 
 use crate::first_paint::FirstPaint;
 use crate::stores::chart_store::Drawing;
-use crate::text::{price, volume};
+use crate::text::{Prices, volume};
 
 /// Open, high, low, close, volume, and the change since the close before.
 #[component]
 pub fn Legend(
+    /// The symbol on screen.
+    symbol: Signal<Option<Symbol>>,
     /// What is drawn.
     drawing: Signal<Option<Drawing>>,
     /// The place of the bar under the pointer.
@@ -27,16 +29,19 @@ pub fn Legend(
         })
     });
     let bar = Memo::new(move |_| pair.get().map(|(bar, _)| bar));
+    let class = Memo::new(move |_| symbol.get().map_or(AssetClass::Equity, |symbol| symbol.asset_class()));
     let change = move || match pair.get() {
         Some((bar, Some(before))) if before > 0.0 => {
             let by = bar.close - before;
             let sign = if by < 0.0 { "−" } else { "+" };
-            format!("{sign}{} ({sign}{:.2} %)", price(by.abs()), (by / before * 100.0).abs())
+            let by_text = Prices::like(class.get(), bar.close).text(by.abs());
+            format!("{sign}{by_text} ({sign}{:.2} %)", (by / before * 100.0).abs())
         }
         _ => String::new(),
     };
-    let figure = move |name: &'static str, read: fn(&Bar) -> String| {
-        let value = move || bar.get().map_or_else(|| "–".to_owned(), |bar| read(&bar));
+    let figure = move |name: &'static str, read: fn(&Bar, Prices) -> String| {
+        let text = move |bar: Bar| read(&bar, Prices::like(class.get(), bar.close));
+        let value = move || bar.get().map_or_else(|| "–".to_owned(), text);
         view! {
             <div class="figure">
                 <dt>{name}</dt>
@@ -51,11 +56,11 @@ pub fn Legend(
     };
     view! {
         <dl class="legend" data-testid="legend" data-direction=direction>
-            {figure("O", |bar| price(bar.open))}
-            {figure("H", |bar| price(bar.high))}
-            {figure("L", |bar| price(bar.low))}
-            {figure("C", |bar| price(bar.close))}
-            {figure("V", |bar| volume(bar.volume))}
+            {figure("O", |bar, prices| prices.text(bar.open))}
+            {figure("H", |bar, prices| prices.text(bar.high))}
+            {figure("L", |bar, prices| prices.text(bar.low))}
+            {figure("C", |bar, prices| prices.text(bar.close))}
+            {figure("V", |bar, _| volume(bar.volume))}
             <div class="figure">
                 <dt class="unseen">"Change"</dt>
                 <dd data-testid="legend-change">{change}</dd>

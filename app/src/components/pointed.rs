@@ -1,13 +1,13 @@
 //! The bar under the crosshair, said aloud where keys have moved it there. To whoever moves the pointer the legend shows it.
 
 use leptos::prelude::*;
-use tidemark_market::Bar;
+use tidemark_market::{AssetClass, Bar};
 
 use super::chart::Command;
 use crate::browser::time_text::TimeText;
 use crate::stores::chart_store::Drawing;
 use crate::stores::settings::Clock;
-use crate::text::{price, volume};
+use crate::text::{Prices, volume};
 
 /// Time and figures of the bar, for screen readers alone.
 #[component]
@@ -37,7 +37,8 @@ pub fn PointedBar(
         drawing.with(|drawing| {
             let drawing = drawing.as_ref()?;
             let bar = drawing.picture.bars.get(at)?;
-            Some(sentence(bar, &TimeText::by(&drawing.series, clock.get()).full(bar.ts)))
+            let class = drawing.series.symbol.asset_class();
+            Some(sentence(bar, class, &TimeText::by(&drawing.series, clock.get()).full(bar.ts)))
         })
     });
     view! {
@@ -48,8 +49,9 @@ pub fn PointedBar(
     .into_any()
 }
 
-fn sentence(bar: &Bar, when: &str) -> String {
-    let [open, high, low, close] = [bar.open, bar.high, bar.low, bar.close].map(price);
+fn sentence(bar: &Bar, class: AssetClass, when: &str) -> String {
+    let prices = Prices::like(class, bar.close);
+    let [open, high, low, close] = [bar.open, bar.high, bar.low, bar.close].map(|price| prices.text(price));
     format!("{when}: open {open}, high {high}, low {low}, close {close}, volume {}.", volume(bar.volume))
 }
 
@@ -63,7 +65,7 @@ mod tests {
     fn a_bar_is_said_with_its_time_first() {
         let (open, high, low, close) = (1.0, 4.0, 0.5, 2.0);
         let bar = Bar { ts: Timestamp(0), open, high, low, close, volume: 1_500.0, vwap: None, trades: None };
-        let text = "Fri, Mar 8: open 1.00, high 4.00, low 0.5000, close 2.00, volume 1.50K.";
-        assert_eq!(sentence(&bar, "Fri, Mar 8"), text);
+        let text = "Fri, Mar 8: open 1.00, high 4.00, low 0.50, close 2.00, volume 1.50K.";
+        assert_eq!(sentence(&bar, AssetClass::Equity, "Fri, Mar 8"), text);
     }
 }

@@ -83,6 +83,7 @@ fn Figures(report: QualityReport) -> impl IntoView {
 }
 
 fn findings(report: &QualityReport) -> Vec<Finding> {
+    let class = report.symbol.asset_class();
     let finding = |id, name, count, means, examples| Finding { id, name, count, means, examples };
     let spans = |id, name, listed: &Listed<TimeRange>, means| {
         finding(id, name, listed.count, means, listed.newest.iter().take(SHOWN).map(TimeRange::to_string).collect())
@@ -106,7 +107,7 @@ fn findings(report: &QualityReport) -> Vec<Finding> {
             report.disagreements.count,
             "Settled bars that differ from the recent ones.",
             examples(&report.disagreements, |it| {
-                let (recent, settled) = (price(it.intraday_close), price(it.historical_close));
+                let (recent, settled) = (price(class, it.intraday_close), price(class, it.historical_close));
                 format!("{}: closed at {recent}, settled at {settled}", it.ts)
             }),
         ),

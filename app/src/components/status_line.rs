@@ -45,7 +45,8 @@ fn newest(drawing: &Drawing) -> String {
 fn forming(drawing: &Drawing) -> String {
     let last = drawing.picture.bars.last().filter(|_| drawing.picture.forming > 0);
     last.map_or_else(String::new, |bar| {
-        format!("Bar under way since {}: {}", TimeText::new(&drawing.series).full(bar.ts), price(bar.close))
+        let close = price(drawing.series.symbol.asset_class(), bar.close);
+        format!("Bar under way since {}: {close}", TimeText::new(&drawing.series).full(bar.ts))
     })
 }
 

@@ -8,9 +8,11 @@ use tidemark_market::wire::ChartData;
 use tidemark_market::{AssetClass, Bar, Timeframe, Timestamp};
 
 use super::FirstPaint;
+use crate::chart::look::Look;
 use crate::series::SeriesKey;
 use crate::stores::holding::{FIRST_VIEW, picture};
-use crate::text::price;
+use crate::stores::shown::{Choice, chosen};
+use crate::text::{Prices, price};
 
 /// The height of the drawings in their own units.
 const HEIGHT: f64 = 1_000.0;
@@ -21,20 +23,21 @@ const PRICES: f64 = 5.0;
 const TIMES: usize = 8;
 
 impl FirstPaint {
-    /// The newest bars of what a chart was answered; an empty one where there are none.
+    /// The newest bars of what a chart was answered, in the hours and layers of that look; an empty one where there are
+    /// none.
     #[must_use]
-    pub fn of(data: &ChartData) -> Self {
-        let bars = picture(data, &[]).bars;
+    pub fn of(data: &ChartData, look: &Look) -> Self {
+        let series = SeriesKey::of(data);
+        let bars = chosen(&series, picture(data, &[]), Choice::of(look)).bars;
         let bars = &bars[bars.len().saturating_sub(FIRST_VIEW)..];
         let Some(last) = bars.last() else { return Self::default() };
-        let series = SeriesKey::of(data);
-        let scale = Scale::of(bars);
+        let (scale, written) = (Scale::of(bars), Prices::like(series.symbol.asset_class(), last.close));
         let html = [
             format!(
                 r#"<div class="first-prices">{}{}{}</div>"#,
                 candles(&series, bars, &scale),
-                prices(&scale),
-                level(last, &scale)
+                prices(&scale, written),
+                level(last, &scale, written)
             ),
             format!(r#"<div class="first-volumes">{}</div>"#, volumes(bars)),
             format!(r#"<div class="first-times" aria-hidden="true">{}</div>"#, times(&series, bars)),
@@ -86,7 +89,7 @@ fn round_step(rough: f64) -> f64 {
 }
 
 fn candles(series: &SeriesKey, bars: &[Bar], scale: &Scale) -> String {
-    let last = bars.last().map_or_else(String::new, |bar| price(bar.close));
+    let last = bars.last().map_or_else(String::new, |bar| price(series.symbol.asset_class(), bar.close));
     let grid: String = scale.steps().map(|price| format!("M0 {:.1}H{}", scale.y(price), bars.len())).collect();
     let mut html = format!(
         r#"<svg role="img" aria-label="The newest {} bars of {series}, last price {last}" viewBox="0 0 {} {HEIGHT}" preserveAspectRatio="none"><path class="first-grid" d="{grid}"/>"#,
@@ -132,15 +135,17 @@ fn push_path(html: &mut String, class: &str, shapes: &str) {
     let _ = write!(html, r#"<path class="{class}" d="{shapes}"/>"#);
 }
 
-fn prices(scale: &Scale) -> String {
-    let label =
-        |at| format!(r#"<span class="first-price" style="top:{:.2}%">{}</span>"#, scale.share(at) * 100.0, price(at));
+fn prices(scale: &Scale, written: Prices) -> String {
+    let label = |at| {
+        let (top, price) = (scale.share(at) * 100.0, written.text(at));
+        format!(r#"<span class="first-price" style="top:{top:.2}%">{price}</span>"#)
+    };
     scale.steps().map(label).collect()
 }
 
-fn level(last: &Bar, scale: &Scale) -> String {
+fn level(last: &Bar, scale: &Scale, written: Prices) -> String {
     let top = scale.share(last.close) * 100.0;
-    format!(r#"<span class="first-level" style="top:{top:.2}%"><b>{}</b></span>"#, price(last.close))
+    format!(r#"<span class="first-level" style="top:{top:.2}%"><b>{}</b></span>"#, written.text(last.close))
 }
 
 fn times(series: &SeriesKey, bars: &[Bar]) -> String {
@@ -200,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_newest_bars_are_drawn_with_prices_times_and_the_last_price() {
-        let drawn = FirstPaint::of(&chart(hours(200)));
+        let drawn = FirstPaint::of(&chart(hours(200)), &Look::default());
         assert_eq!(drawn.newest, hours(200).last().copied());
         assert!(drawn.html.contains("The newest 150 bars of AAPL h1, last price 102.00"), "{}", drawn.html);
         assert!(drawn.html.contains("<b>102.00</b>"));
@@ -209,14 +214,23 @@ mod tests {
 
     #[test]
     fn times_are_the_exchanges() {
-        let drawn = FirstPaint::of(&chart(hours(1)));
+        let drawn = FirstPaint::of(&chart(hours(1)), &Look::default());
         assert!(drawn.html.contains(">Mar 8, 09:30<"), "{}", drawn.html);
     }
 
     #[test]
+    fn hours_and_layers_are_those_of_the_look() {
+        let look = |name: &str, value: &str| Look::parse(|asked| (asked == name).then(|| value.to_owned())).unwrap();
+        // From 09:30 on, eleven hours: the last five after the close.
+        let drawn = FirstPaint::of(&chart(hours(11)), &look("hours", "regular"));
+        assert!(drawn.html.contains("The newest 7 bars of"), "{}", drawn.html);
+        assert_eq!(FirstPaint::of(&chart(hours(11)), &look("layers", "intraday")), FirstPaint::default());
+    }
+
+    #[test]
     fn no_bars_draw_nothing_and_equal_prices_have_room() {
-        assert_eq!(FirstPaint::of(&chart(Vec::new())), FirstPaint::default());
+        assert_eq!(FirstPaint::of(&chart(Vec::new()), &Look::default()), FirstPaint::default());
         let flat = vec![Bar::new(Timestamp(0), 5.0, 5.0, 5.0, 5.0, 0.0)];
-        assert!(!FirstPaint::of(&chart(flat)).html.contains("NaN"));
+        assert!(!FirstPaint::of(&chart(flat), &Look::default()).html.contains("NaN"));
     }
 }

@@ -298,8 +298,8 @@ pub fn ChartPage() -> impl IntoView {
                     on_cancel=Callback::new(move |()| series.get_untracked().into_iter().for_each(|it| store.cancel(it)))
                 />
                 <section id=BOARD class="board" tabindex="-1" aria-label="Chart" style:--panes=panes style:--lines=lines>
-                    <Legend drawing hovered />
-                    <IndicatorLegend look choose readings on_open=choose_indicators />
+                    <Legend symbol drawing hovered />
+                    <IndicatorLegend symbol look choose readings on_open=choose_indicators />
                     <CompareLegend symbol look choose compared readings on_open=choose_compared />
                     <DrawingTools drawings command shortcuts on_list=list_drawings />
                     <Chart

@@ -104,6 +104,12 @@ fn explained(lacks: &[Lack], told: &[Lack]) -> Vec<Lack> {
     explained
 }
 
+/// The part of `picture` that is to be seen.
+#[must_use]
+pub fn chosen(series: &SeriesKey, picture: Picture, choice: Choice) -> Picture {
+    seen(series, &picture, choice, &[]).unwrap_or(picture)
+}
+
 /// The part of `picture` that is to be seen; `None` where that is all of it.
 fn seen(series: &SeriesKey, picture: &Picture, choice: Choice, told: &[Lack]) -> Option<Picture> {
     let Choice { hours, layers } = choice;

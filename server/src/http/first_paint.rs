@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use tidemark_app::backend::ChartRequest;
+use tidemark_app::chart::look::Look;
 use tidemark_app::first_paint::FirstPaint;
 use tidemark_app::visit::Visit;
 
@@ -38,10 +39,12 @@ async fn drawing(service: &Service, symbol: &str, asked: &HashMap<String, String
     let asked = |name: &str| asked.get(name).map(String::as_str).filter(|value| !value.is_empty());
     let timeframe = asked("tf").unwrap_or(DEFAULT_TIMEFRAME);
     let visit = Visit::parse(symbol, timeframe, asked("as_of"), asked("adjust")).ok()?;
+    // What can't be read is told by the page itself.
+    let look = Look::parse(|name| asked(name).map(str::to_owned)).unwrap_or_default();
     let request =
         ChartRequest { series: visit.series, window: None, since: None, as_of: visit.as_of, adjust: visit.adjust };
     match tokio::time::timeout(DEADLINE, service.read_chart(&request)).await {
-        Ok(Ok(data)) => Some(FirstPaint::of(&data)),
+        Ok(Ok(data)) => Some(FirstPaint::of(&data, &look)),
         Ok(Err(error)) => {
             tracing::debug!(%error, series = %request.series, "a page comes without its first bars");
             None

@@ -296,3 +296,23 @@ async fn currency_pairs_trade_from_sunday_to_friday_evening() {
     let unknown = json(&simulator, "/v3/reference/tickers/COINBASE:BTC-USD").await;
     assert_eq!(unknown["status"], "NOT_FOUND", "a venue's pair is no ticker");
 }
+
+#[tokio::test]
+async fn currencies_are_worth_about_one_another_or_a_hundred_yen_in_whole_pips() {
+    let simulator = start_at_noon().await;
+    for (symbol, parts, plausible) in
+        [("C:EURUSD", 10_000.0, 0.3..3.0), ("C:GBPUSD", 10_000.0, 0.3..3.0), ("C:USDJPY", 100.0, 30.0..300.0)]
+    {
+        let path = format!("/v2/aggs/ticker/{symbol}/range/1/hour/1719694800000/1720213200000?limit=50000");
+        let answer = json(&simulator, &path).await;
+        let prices = answer["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|bar| ["o", "h", "l", "c"].map(|it| bar[it].as_f64().unwrap()));
+        for price in prices {
+            assert!(plausible.contains(&price), "{symbol} at {price}");
+            assert_eq!((price * parts).round() / parts, price, "{symbol}");
+        }
+    }
+}

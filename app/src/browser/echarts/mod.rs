@@ -16,7 +16,7 @@ use tidemark_market::compare::percent;
 use tidemark_market::shown::outside_regular;
 use tidemark_market::time::MINUTE;
 use tidemark_market::view::{Change, Pyramid};
-use tidemark_market::{Hours, TimeRange, Timestamp};
+use tidemark_market::{AssetClass, Hours, TimeRange, Timestamp};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -481,6 +481,7 @@ impl Inner {
 
     fn subject(&self) -> Subject<'_> {
         Subject {
+            class: self.series.as_ref().map_or(AssetClass::Equity, |series| series.symbol.asset_class()),
             pyramid: &self.pyramid,
             forecast: &self.picture.forecast,
             bands: &self.picture.bands,

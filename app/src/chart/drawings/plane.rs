@@ -7,6 +7,7 @@ use tidemark_market::{Bar, Calendar, TimeRange, Timeframe, Timestamp};
 
 use super::Point;
 use crate::chart::scene::Layout;
+use crate::text::Prices;
 
 /// How many bars after the newest are expected one by one.
 const AHEAD: usize = 200;
@@ -54,6 +55,12 @@ impl<'a> Plane<'a> {
         let next = ahead.first().map_or(60_000.0, |next| (next.0 - newest.0) as f64);
         let step = if mean >= 1.0 { mean } else { next.max(1.0) };
         Some(Self { pyramid, ahead, layout, oldest, newest, step })
+    }
+
+    /// How prices are written on it.
+    #[must_use]
+    pub const fn prices(&self) -> Prices {
+        self.layout.prices
     }
 
     /// Where a time lies among the bars.

@@ -161,7 +161,7 @@ fn arrow(from: Place, to: Place) -> [(Place, Place); 2] {
 #[cfg(test)]
 mod tests {
     use tidemark_market::view::Pyramid;
-    use tidemark_market::{Bar, Timestamp};
+    use tidemark_market::{AssetClass, Bar, Timestamp};
 
     use super::*;
     use crate::chart::compare::Comparisons;
@@ -189,6 +189,7 @@ mod tests {
         let (pyramid, indicators, compared, sketch, size) = (&pyramid, &indicators, &compared, &sketch, SIZE);
         let (forecast, ahead) = (&[][..], &[][..]);
         let subject = Subject {
+            class: AssetClass::Equity,
             pyramid,
             forecast,
             bands: &[],

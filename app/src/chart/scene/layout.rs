@@ -6,7 +6,7 @@ use super::{Subject, compare, indicators, visible};
 use crate::chart::look::{Kind, ScaleKind};
 use crate::chart::scale::Scale;
 use crate::chart::viewport::Viewport;
-use crate::text;
+use crate::text::{self, Prices};
 
 /// For the values.
 pub(super) const RIGHT: f64 = 72.0;
@@ -31,6 +31,8 @@ pub struct Layout {
     pub(super) viewport: Viewport,
     pub(super) width: f64,
     pub(super) height: f64,
+    /// How its prices are written.
+    pub prices: Prices,
     pub(super) price: Scale,
     pub(super) volume: Scale,
     /// The scales of indicators with a pane of their own, each with its place among all indicators, downwards.
@@ -65,6 +67,7 @@ impl Layout {
         let range = compare::range_in_view(subject).map_or(range, |(low, high)| (low.min(range.0), high.max(range.1)));
         let base = compare::first_in_view(subject).map(|bar| bar.close).unwrap_or_default();
         let scale = if subject.compared.is_empty() { subject.look.scale } else { ScaleKind::Percent };
+        let prices = Prices::like(subject.class, range.1);
         let pane = |(number, place): (usize, &usize)| {
             let part = (heights.pane_top(number), heights.pane);
             (*place, Scale::new(ScaleKind::Linear, 0.0, indicators::range_of_pane(subject, *place), part))
@@ -73,7 +76,8 @@ impl Layout {
             viewport: subject.viewport,
             width,
             height: subject.size.1,
-            price: Scale::new(scale, base, range, (ABOVE, heights.price)),
+            prices,
+            price: Scale::new(scale, base, range, (ABOVE, heights.price)).of_prices(prices),
             volume: Scale::from_zero(fold(columns.volume, 0.0, f64::max), (heights.volume_top(), heights.volume)),
             panes: own.iter().enumerate().map(pane).collect(),
         }

@@ -14,7 +14,7 @@ mod stroke;
 use std::ops::Range;
 
 use tidemark_market::view::{Columns, Frame, Pyramid, Visible};
-use tidemark_market::{Bar, Symbol, Timestamp};
+use tidemark_market::{AssetClass, Bar, Symbol, Timestamp};
 
 pub use self::axes::crosshair;
 pub use self::compare::first_in_view;
@@ -140,6 +140,8 @@ pub struct Scene {
 
 /// What a frame is made of.
 pub struct Subject<'a> {
+    /// What kind of thing the series is of.
+    pub class: AssetClass,
     /// The series.
     pub pyramid: &'a Pyramid,
     /// What is expected after it.
@@ -307,6 +309,7 @@ mod tests {
         let sketch = Sketch::default();
         let compared = comparisons(pyramid, viewport, list);
         let subject = Subject {
+            class: AssetClass::Equity,
             pyramid,
             forecast: &[],
             bands: &[],
@@ -371,6 +374,7 @@ mod tests {
         let sketch = Sketch::default();
         let size = (1000.0, height);
         Layout::of(&Subject {
+            class: AssetClass::Equity,
             pyramid: &pyramid,
             forecast: &[],
             bands: &[],

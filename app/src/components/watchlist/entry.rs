@@ -156,7 +156,7 @@ fn Price(quote: Memo<Option<Quote>>) -> impl IntoView {
     };
     view! {
         <span class="watch-price" data-part="price">
-            {of(|quote| quote.last.map(|last| price(last.price)))}
+            {of(|quote| quote.last.map(|last| price(quote.symbol.asset_class(), last.price)))}
         </span>
         <span class="watch-change" data-part="change" data-direction=direction>
             {of(|quote| quote.change_percent.map(percent))}
@@ -192,7 +192,8 @@ fn told(quote: &Quote) -> String {
     let mut told = quote.name.clone().unwrap_or_else(|| quote.symbol.to_string());
     if let Some(last) = quote.last {
         let series = SeriesKey { symbol: quote.symbol.clone(), timeframe: last.timeframe };
-        told.push_str(&format!("\n{} at {}", price(last.price), TimeText::new(&series).full(last.at)));
+        let price = price(series.symbol.asset_class(), last.price);
+        told.push_str(&format!("\n{price} at {}", TimeText::new(&series).full(last.at)));
     }
     if let Some(spark) = &quote.spark {
         told.push_str(&format!("\nLine: {} of {}", counted(spark.closes.len() as u64, "close"), spark.timeframe));
