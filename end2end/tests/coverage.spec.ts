@@ -103,3 +103,28 @@ test.describe('while it fills', () => {
     }
   });
 });
+
+test('going back to a series shows its strip at once, before the server is asked about it', async ({ page }) => {
+  const chart = new ChartPage(page);
+  await chart.open('AAPL', 'd1');
+  await chart.expectComplete('AAPL', 'd1');
+  await expect.poll(() => standings(page)).toEqual(['present']);
+  await chart.switchTo('MSFT');
+  await chart.expectComplete('MSFT', 'd1');
+  await expect.poll(() => standings(page)).toEqual(['present']);
+  let asked = 0;
+  await page.route('**/standing**', () => {
+    asked += 1;
+  });
+  await page.evaluate(() => {
+    const log: boolean[] = [];
+    const note = () => log.push(document.querySelector('.segment') !== null);
+    new MutationObserver(note).observe(document.querySelector('.coverage')!, { childList: true, subtree: true });
+    Object.assign(globalThis, { log });
+  });
+  await chart.switchTo('AAPL');
+  await chart.expectComplete('AAPL', 'd1');
+  await expect(said(page)).toHaveText('Coverage: Present 100 %');
+  await expect.poll(() => asked).toBe(1);
+  expect(await page.evaluate(() => (globalThis as any).log), 'it never goes').not.toContain(false);
+});

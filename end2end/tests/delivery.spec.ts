@@ -36,6 +36,15 @@ test.describe('without JavaScript', () => {
     await page.getByTestId('timeframe-d1').click();
     await expect(page).toHaveURL(/\/chart\/AAPL\?tf=d1$/);
     await expect(page.getByTestId('symbol')).toHaveText('AAPL');
+
+    await page.getByTestId('symbol-input').fill('X:BTCUSD');
+    await page.getByTestId('symbol-input').press('Enter');
+    await expect(page).toHaveURL(/\/chart\/X:BTCUSD\?tf=d1$/);
+    await expect(page.getByTestId('symbol')).toHaveText('X:BTCUSD');
+    await page.getByTestId('symbol-input').fill('no symbol/at all?');
+    await page.getByTestId('symbol-input').press('Enter');
+    await expect(page).toHaveURL(/\/chart\/no%20symbol%2Fat%20all%3F\?tf=d1$/);
+    await expect(page.getByText('This address names no chart')).toBeVisible();
   });
 });
 

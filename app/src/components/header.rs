@@ -1,7 +1,7 @@
 //! The header: which symbol is on screen, how to open another, and what the page offers.
 
 use leptos::prelude::*;
-use tidemark_market::Symbol;
+use tidemark_market::{Symbol, Timeframe};
 
 use super::icon_button::IconButton;
 use super::sidebar::SIDEBAR;
@@ -14,6 +14,8 @@ use crate::stores::search::Search;
 pub fn Header(
     /// The symbol on screen; `None` where the address names none.
     symbol: Signal<Option<Symbol>>,
+    /// The timeframe on screen.
+    timeframe: Signal<Timeframe>,
     /// What finds symbols.
     search: Search,
     /// Opens another symbol; what comes with it empties the field.
@@ -36,7 +38,7 @@ pub fn Header(
             <h1 class="symbol" data-testid="symbol">
                 {name}
             </h1>
-            <SymbolSearch search open on_near next=BOARD />
+            <SymbolSearch search open timeframe on_near next=BOARD />
             <div class="header-tools">
                 <IconButton
                     id="shortcuts-open"

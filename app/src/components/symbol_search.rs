@@ -6,7 +6,7 @@
 use leptos::ev::{Event, KeyboardEvent, SubmitEvent};
 use leptos::html::Input;
 use leptos::prelude::*;
-use tidemark_market::Symbol;
+use tidemark_market::{Symbol, Timeframe};
 
 use crate::api::Suggestion;
 use crate::browser::page;
@@ -33,6 +33,9 @@ pub fn SymbolSearch(
     /// The name in the document of what has the focus once a symbol is chosen: the keys are not the field's any more.
     #[prop(optional)]
     next: Option<&'static str>,
+    /// At which timeframe the browser itself asks for the symbol, where no script answers the form, or not yet.
+    #[prop(optional, into)]
+    timeframe: Option<Signal<Timeframe>>,
     /// This symbol is likely to be chosen.
     #[prop(optional)]
     on_near: Option<Callback<Symbol>>,
@@ -154,8 +157,9 @@ pub fn SymbolSearch(
             </li>
         }
     };
+    let action = timeframe.map(|_| "/chart");
     view! {
-        <form class="symbol-form" role="search" aria-label=label on:submit=submit novalidate>
+        <form class="symbol-form" role="search" aria-label=label action=action on:submit=submit novalidate>
             <label class="unseen" for=input_id.clone()>
                 {label}
             </label>
@@ -182,6 +186,7 @@ pub fn SymbolSearch(
                 on:keydown=on_key
                 on:blur=move |_| close()
             />
+            {timeframe.map(|it| view! { <input type="hidden" name="tf" value=move || it.get().as_str() /> })}
             <ul
                 id=list_id
                 class="symbol-list"

@@ -274,6 +274,7 @@ pub fn ChartPage() -> impl IntoView {
             <main class="stage">
                 <Header
                     symbol
+                    timeframe
                     search=Search::new()
                     open
                     on_near=prepare

@@ -15,6 +15,8 @@ use crate::visit::Visit;
 
 /// The least time between two questions, so that a hydration at work is not asked about at every bar.
 const PAUSE_MS: u32 = 250;
+/// Of how many series the last answer is kept, so that going back to one shows its strip at once.
+const MOST_KEPT: usize = 64;
 
 /// What the strip depends on; another value is news.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,15 +37,18 @@ pub struct StandingStore {
     problem: RwSignal<Option<Problem>>,
     note: RwSignal<Option<String>>,
     is_reading: StoredValue<bool>,
+    /// What was answered last for each of those that were open, the newest first.
+    kept: StoredValue<Vec<(Visit, StandingReport)>>,
 }
 
 impl StandingStore {
     /// For the series that is open, the window that is drawn of it, and what is known of its hydration.
     #[must_use]
     pub fn new(visit: Signal<Option<Visit>>, drawing: Signal<Option<Drawing>>, situation: Signal<Situation>) -> Self {
+        // Of a past moment it is not known.
+        let open = Memo::new(move |_| visit.get().filter(|visit| visit.as_of.is_none()));
         let occasion = Memo::new(move |_| {
-            // Of a past moment it is not known.
-            let visit = visit.get().filter(|visit| visit.as_of.is_none())?;
+            let visit = open.get()?;
             let drawn = drawing
                 .with(|drawing| drawing.as_ref().filter(|it| it.series == visit.series).map(|it| it.window.start));
             situation.with(|situation| occasion(visit, drawn, situation))
@@ -54,22 +59,39 @@ impl StandingStore {
             problem: RwSignal::new(None),
             note: RwSignal::new(None),
             is_reading: StoredValue::new(false),
+            kept: StoredValue::default(),
         };
-        Effect::new(move |before: Option<Option<Visit>>| {
-            let visit = occasion.with(|it| it.as_ref().map(|it| it.visit.clone()));
-            if before.is_some_and(|before| before != visit) {
-                store.report.set(None);
+        Effect::new(move |is_another: Option<bool>| {
+            let known = open.with(|open| open.as_ref().and_then(|visit| store.known_of(visit)));
+            if is_another == Some(true) {
+                store.report.set(known);
                 store.note.set(None);
             }
-            if visit.is_some() && !store.is_reading.try_update_value(|it| std::mem::replace(it, true)).unwrap_or(true) {
+            true
+        });
+        Effect::new(move || {
+            if occasion.with(Option::is_some)
+                && !store.is_reading.try_update_value(|it| std::mem::replace(it, true)).unwrap_or(true)
+            {
                 spawn_local(store.read());
             }
-            visit
         });
         store
     }
 
-    /// The last answer; `None` while there is none.
+    fn known_of(self, visit: &Visit) -> Option<StandingReport> {
+        self.kept.with_value(|kept| kept.iter().find(|(of, _)| of == visit).map(|(_, report)| report.clone()))
+    }
+
+    fn keep(self, visit: &Visit, report: &StandingReport) {
+        self.kept.update_value(|kept| {
+            kept.retain(|(of, _)| of != visit);
+            kept.insert(0, (visit.clone(), report.clone()));
+            kept.truncate(MOST_KEPT);
+        });
+    }
+
+    /// The last answer for what is open, be it from its last visit; `None` while there is none.
     #[must_use]
     pub fn report(self) -> Signal<Option<StandingReport>> {
         self.report.into()
@@ -118,6 +140,7 @@ impl StandingStore {
             let (symbol, timeframe) = (asked.visit.series.symbol.to_string(), asked.visit.series.timeframe.to_string());
             let answer = api::standing(symbol, timeframe, asked.from.map(Timestamp::millis), None).await;
             let Some(now) = self.occasion.try_get_untracked() else { return };
+            answer.iter().for_each(|report| self.keep(&asked.visit, report));
             if now.as_ref().is_some_and(|now| now.visit == asked.visit) {
                 match answer {
                     Ok(report) => {

@@ -5,6 +5,7 @@ mod events;
 mod first_paint;
 mod hydrate;
 mod indicators;
+mod named;
 mod operator;
 mod problem;
 mod quality;
@@ -74,6 +75,7 @@ pub fn router(state: AppState, allowed_origins: &[String]) -> Router {
     let lost = leptos_axum::ErrorHandler::new(document.clone(), options.clone());
     let page = Router::new()
         .route("/shell", get(|| async { Html(empty) }))
+        .route("/chart", get(named::page))
         .leptos_routes_with_context(
             &state,
             generate_route_list(App),
