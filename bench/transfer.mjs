@@ -22,7 +22,7 @@ const text = [
   '# What the chart page loads',
   '',
   `\`make bench-transfer\`, ${new Date().toISOString().slice(0, 10)}. Each is fetched once and kept for ever under its hashed name; browsers`,
-  'take the brotli form. Beside them the page loads its HTML and a 0.2 kB icon, and fonts none.',
+  'take the brotli form. Beside them the page loads its HTML and a 1 kB icon, and fonts none.',
   '',
   '| part | as it is | gzip | brotli |',
   '|---|---|---|---|',
