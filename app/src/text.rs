@@ -35,9 +35,10 @@ pub fn bytes(size: u64) -> String {
 }
 
 /// How prices of one size are written, and what they differ by: with the decimals that their market is used to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Prices {
-    decimals: usize,
+    /// None where they are no market's: then each has those that its own size calls for.
+    decimals: Option<usize>,
 }
 
 impl Prices {
@@ -53,13 +54,13 @@ impl Prices {
             AssetClass::Crypto if (0.01..1.0).contains(&size) => 6,
             AssetClass::Equity | AssetClass::Crypto => decimals_of(size),
         };
-        Self { decimals }
+        Self { decimals: Some(decimals) }
     }
 
     /// A price, or a difference of two.
     #[must_use]
     pub fn text(self, value: f64) -> String {
-        format!("{value:.*}", self.decimals)
+        format!("{value:.*}", self.decimals.unwrap_or_else(|| decimals_of(value.abs())))
     }
 }
 
@@ -72,7 +73,7 @@ pub fn price(class: AssetClass, value: f64) -> String {
 /// Any number: 2 decimals from one on, more below.
 #[must_use]
 pub fn number(value: f64) -> String {
-    format!("{value:.*}", decimals_of(value.abs()))
+    Prices::default().text(value)
 }
 
 const fn decimals_of(size: f64) -> usize {

@@ -216,7 +216,7 @@ impl Series {
     fn bar(&self, ts: Timestamp, pair: &[f64], shape: f64, draw: [f64; 4]) -> Bar {
         let (first, last) = (pair[0], pair[1]);
         let reach = first * self.volatility * 0.03;
-        let priced = |price: f64| whole(price * 100.0 + 0.5) / (100.0 * self.unit);
+        let priced = |price: f64| parts(price) / (100.0 * self.unit);
         let open = priced(first);
         let close = priced(last);
         let high = priced(first.max(last) + reach * draw[0] * draw[0]);
@@ -284,7 +284,12 @@ fn whole(value: f64) -> f64 {
     value as i64 as f64
 }
 
-/// To two decimals. Prices are positive, so that cutting off after half a cent rounds.
+/// To two decimals.
 fn cents(price: f64) -> f64 {
-    whole(price * 100.0 + 0.5) / 100.0
+    parts(price) / 100.0
+}
+
+/// How many hundredths it is. Prices are positive, so that cutting off after half of one rounds.
+fn parts(price: f64) -> f64 {
+    whole(price * 100.0 + 0.5)
 }

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue};
 
 const POLL_MS: u32 = 15_000;
+/// How long [`painted`] waits for a frame.
 const LONGEST_FRAME_MS: u32 = 100;
 
 /// The time between two questions while live updates can't be had: 15 s, or the number in

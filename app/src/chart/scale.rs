@@ -1,7 +1,7 @@
 //! How high a value is drawn, and which values are written beside it.
 
 use super::look::ScaleKind;
-use crate::text::{Prices, number};
+use crate::text::Prices;
 
 /// A pane's scale of values over a stretch of the canvas.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,8 +13,7 @@ pub struct Scale {
     high: f64,
     top: f64,
     height: f64,
-    /// How its values are written, where they are prices.
-    prices: Option<Prices>,
+    prices: Prices,
 }
 
 impl Scale {
@@ -26,20 +25,26 @@ impl Scale {
         let kind = if kind == ScaleKind::Percent && base <= 0.0 { ScaleKind::Linear } else { kind };
         let (low, high) = (lifted(kind, low), lifted(kind, high));
         let room = if high > low { (high - low) * 0.06 } else { (high.abs() * 0.01).max(1e-9) };
-        Self { kind, base, low: low - room, high: high + room, top, height, prices: None }
+        Self { kind, base, low: low - room, high: high + room, top, height, prices: Prices::default() }
     }
 
     /// A scale from 0 to `high`.
     #[must_use]
     pub fn from_zero(high: f64, (top, height): (f64, f64)) -> Self {
         let high = if high > 0.0 { high * 1.05 } else { 1.0 };
-        Self { kind: ScaleKind::Linear, base: 0.0, low: 0.0, high, top, height, prices: None }
+        Self { kind: ScaleKind::Linear, base: 0.0, low: 0.0, high, top, height, prices: Prices::default() }
     }
 
     /// The same for prices.
     #[must_use]
     pub const fn of_prices(self, prices: Prices) -> Self {
-        Self { prices: Some(prices), ..self }
+        Self { prices, ..self }
+    }
+
+    /// How prices on it are written, and what they differ by.
+    #[must_use]
+    pub const fn prices(&self) -> Prices {
+        self.prices
     }
 
     /// Where its pane begins, in pixels from the top of the canvas.
@@ -72,9 +77,7 @@ impl Scale {
     pub fn text(&self, value: f64) -> String {
         match self.kind {
             ScaleKind::Percent => format!("{:+.2} %", (value / self.base - 1.0) * 100.0),
-            ScaleKind::Linear | ScaleKind::Log => {
-                self.prices.map_or_else(|| number(value), |prices| prices.text(value))
-            }
+            ScaleKind::Linear | ScaleKind::Log => self.prices.text(value),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use leptos::ev::{PointerEvent, WheelEvent};
 use leptos::html::Div;
 use leptos::prelude::*;
-use tidemark_market::{AssetClass, Bar, TimeRange};
+use tidemark_market::{Bar, Symbol, TimeRange};
 
 use super::bar_table::SUMMARY;
 use super::drawings::note::DrawingNote;
@@ -189,7 +189,7 @@ pub fn Chart(
                 data-bars=told(|it| it.bars.to_string())
                 data-revision=told(|it| it.revision.to_string())
                 data-painted-from=told(|it| it.from.to_owned())
-                data-symbol=told(|it| it.symbol.clone())
+                data-symbol=told(|it| it.symbol.to_string())
                 data-timeframe=told(|it| it.timeframe.clone())
                 data-type=move || look.get().kind.as_str()
                 data-scale=move || look.get().scale_in_force().as_str()
@@ -460,8 +460,7 @@ fn at(event: &PointerEvent) -> (f64, f64) {
 /// What is on screen, told once its frame is painted.
 #[derive(Clone, Debug, PartialEq)]
 struct Painted {
-    symbol: String,
-    class: AssetClass,
+    symbol: Symbol,
     timeframe: String,
     bars: usize,
     revision: u64,
@@ -472,8 +471,7 @@ struct Painted {
 impl Painted {
     fn of(drawing: &Drawing) -> Self {
         Self {
-            symbol: drawing.series.symbol.to_string(),
-            class: drawing.series.symbol.asset_class(),
+            symbol: drawing.series.symbol.clone(),
             timeframe: drawing.series.timeframe.to_string(),
             bars: drawing.picture.closed().len(),
             revision: drawing.revision,
@@ -483,7 +481,9 @@ impl Painted {
     }
 
     fn label(&self, kind: Kind) -> String {
-        let close = self.last.map_or_else(String::new, |bar| format!(", last price {}", price(self.class, bar.close)));
+        let close = self
+            .last
+            .map_or_else(String::new, |bar| format!(", last price {}", price(self.symbol.asset_class(), bar.close)));
         let bars = counted(self.bars as u64, "bar");
         format!("{} and volume of {} at {}: {bars}{close}", kind.label(), self.symbol, self.timeframe)
     }

@@ -1,8 +1,8 @@
 //! Indicators: the dialogue that adds, tunes and removes them, and the lines of the legend that tell their values.
 
 use leptos::prelude::*;
+use tidemark_market::AssetClass;
 use tidemark_market::indicators::{Kind, MOST, Output, Pane, Parameter, Spec};
-use tidemark_market::{AssetClass, Symbol};
 
 use super::dialogue::Dialogue;
 use crate::chart::indicators::{colour, name, one_more, tuned, without};
@@ -132,8 +132,8 @@ fn Tuning(place: usize, kind: Kind, chosen: Signal<Vec<Spec>>, set: Callback<Vec
 /// A line for each indicator: its name, its values at the crosshair or the newest bar, and what removes it.
 #[component]
 pub fn IndicatorLegend(
-    /// The symbol on screen.
-    symbol: Signal<Option<Symbol>>,
+    /// What kind of thing is on screen.
+    class: Signal<AssetClass>,
     /// How the chart looks.
     look: Signal<Look>,
     /// Has it look otherwise.
@@ -144,7 +144,6 @@ pub fn IndicatorLegend(
     /// Someone wants to tune them.
     on_open: Callback<()>,
 ) -> impl IntoView {
-    let class = Memo::new(move |_| symbol.get().map_or(AssetClass::Equity, |symbol| symbol.asset_class()));
     let chosen = move || look.with(|look| look.indicators.iter().copied().enumerate().collect::<Vec<_>>());
     let line = move |(place, spec): (usize, Spec)| {
         let text = move |value: f64| match spec.kind().pane() {

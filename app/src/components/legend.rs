@@ -1,7 +1,7 @@
 //! The line above the chart: one bar's figures and how far it is from the close before; the hovered one's or the newest's.
 
 use leptos::prelude::*;
-use tidemark_market::{AssetClass, Bar, Symbol};
+use tidemark_market::{AssetClass, Bar};
 
 use crate::first_paint::FirstPaint;
 use crate::stores::chart_store::Drawing;
@@ -10,8 +10,8 @@ use crate::text::{Prices, volume};
 /// Open, high, low, close, volume, and the change since the close before.
 #[component]
 pub fn Legend(
-    /// The symbol on screen.
-    symbol: Signal<Option<Symbol>>,
+    /// What kind of thing is on screen.
+    class: Signal<AssetClass>,
     /// What is drawn.
     drawing: Signal<Option<Drawing>>,
     /// The place of the bar under the pointer.
@@ -29,7 +29,6 @@ pub fn Legend(
         })
     });
     let bar = Memo::new(move |_| pair.get().map(|(bar, _)| bar));
-    let class = Memo::new(move |_| symbol.get().map_or(AssetClass::Equity, |symbol| symbol.asset_class()));
     let change = move || match pair.get() {
         Some((bar, Some(before))) if before > 0.0 => {
             let by = bar.close - before;

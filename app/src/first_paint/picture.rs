@@ -12,7 +12,7 @@ use crate::chart::look::Look;
 use crate::series::SeriesKey;
 use crate::stores::holding::{FIRST_VIEW, picture};
 use crate::stores::shown::{Choice, chosen};
-use crate::text::{Prices, price};
+use crate::text::Prices;
 
 /// The height of the drawings in their own units.
 const HEIGHT: f64 = 1_000.0;
@@ -35,7 +35,7 @@ impl FirstPaint {
         let html = [
             format!(
                 r#"<div class="first-prices">{}{}{}</div>"#,
-                candles(&series, bars, &scale),
+                candles(&series, bars, &scale, &written.text(last.close)),
                 prices(&scale, written),
                 level(last, &scale, written)
             ),
@@ -88,8 +88,7 @@ fn round_step(rough: f64) -> f64 {
     factor * power
 }
 
-fn candles(series: &SeriesKey, bars: &[Bar], scale: &Scale) -> String {
-    let last = bars.last().map_or_else(String::new, |bar| price(series.symbol.asset_class(), bar.close));
+fn candles(series: &SeriesKey, bars: &[Bar], scale: &Scale, last: &str) -> String {
     let grid: String = scale.steps().map(|price| format!("M0 {:.1}H{}", scale.y(price), bars.len())).collect();
     let mut html = format!(
         r#"<svg role="img" aria-label="The newest {} bars of {series}, last price {last}" viewBox="0 0 {} {HEIGHT}" preserveAspectRatio="none"><path class="first-grid" d="{grid}"/>"#,

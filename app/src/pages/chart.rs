@@ -6,7 +6,7 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_params_map, use_query_map};
 use tidemark_market::quote::MOST_QUOTES;
 use tidemark_market::time::DAY;
-use tidemark_market::{Symbol, TimeRange, Timeframe, Timestamp};
+use tidemark_market::{AssetClass, Symbol, TimeRange, Timeframe, Timestamp};
 
 use crate::browser::echarts::Move;
 use crate::browser::page;
@@ -74,6 +74,7 @@ pub fn ChartPage() -> impl IntoView {
     // Links keep what can be kept of an address that is half wrong.
     let timeframe = memo(move || series.get().map_or(DEFAULT_TIMEFRAME, |it| it.timeframe));
     let symbol = memo(move || series.get().map(|it| it.symbol));
+    let class = memo(move || symbol.get().map_or(AssetClass::Equity, |symbol| symbol.asset_class()));
 
     let settings = use_settings();
     let looks = read_look();
@@ -299,8 +300,8 @@ pub fn ChartPage() -> impl IntoView {
                     on_cancel=Callback::new(move |()| series.get_untracked().into_iter().for_each(|it| store.cancel(it)))
                 />
                 <section id=BOARD class="board" tabindex="-1" aria-label="Chart" style:--panes=panes style:--lines=lines>
-                    <Legend symbol drawing hovered />
-                    <IndicatorLegend symbol look choose readings on_open=choose_indicators />
+                    <Legend class drawing hovered />
+                    <IndicatorLegend class look choose readings on_open=choose_indicators />
                     <CompareLegend symbol look choose compared readings on_open=choose_compared />
                     <DrawingTools drawings command shortcuts on_list=list_drawings />
                     <Chart

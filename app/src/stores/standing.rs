@@ -61,13 +61,12 @@ impl StandingStore {
             is_reading: StoredValue::new(false),
             kept: StoredValue::default(),
         };
-        Effect::new(move |is_another: Option<bool>| {
+        Effect::new(move |before: Option<()>| {
             let known = open.with(|open| open.as_ref().and_then(|visit| store.known_of(visit)));
-            if is_another == Some(true) {
+            if before.is_some() {
                 store.report.set(known);
                 store.note.set(None);
             }
-            true
         });
         Effect::new(move || {
             if occasion.with(Option::is_some)

@@ -60,7 +60,7 @@ impl<'a> Plane<'a> {
     /// How prices are written on it.
     #[must_use]
     pub const fn prices(&self) -> Prices {
-        self.layout.prices
+        self.layout.prices()
     }
 
     /// Where a time lies among the bars.

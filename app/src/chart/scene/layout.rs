@@ -31,8 +31,6 @@ pub struct Layout {
     pub(super) viewport: Viewport,
     pub(super) width: f64,
     pub(super) height: f64,
-    /// How its prices are written.
-    pub prices: Prices,
     pub(super) price: Scale,
     pub(super) volume: Scale,
     /// The scales of indicators with a pane of their own, each with its place among all indicators, downwards.
@@ -76,11 +74,16 @@ impl Layout {
             viewport: subject.viewport,
             width,
             height: subject.size.1,
-            prices,
             price: Scale::new(scale, base, range, (ABOVE, heights.price)).of_prices(prices),
             volume: Scale::from_zero(fold(columns.volume, 0.0, f64::max), (heights.volume_top(), heights.volume)),
             panes: own.iter().enumerate().map(pane).collect(),
         }
+    }
+
+    /// How prices are written on it.
+    #[must_use]
+    pub const fn prices(&self) -> Prices {
+        self.price.prices()
     }
 
     /// Where a position lies, in pixels from the left.
